@@ -1,0 +1,21 @@
+"""FER Lens: four facial-emotion models, what each makes of a face, and where each of them looks."""
+
+from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
+from fer_models.checkpoints import CheckpointError, load_model
+from fer_models.emotions import EMOTIONS
+from fer_models.explain import METHODS, Explanation, explain
+from fer_models.inference import predict, preprocess
+
+__all__ = [
+    "EMOTIONS",
+    "METHODS",
+    "MODEL_NAMES",
+    "CheckpointError",
+    "EmotionModel",
+    "Explanation",
+    "create_model",
+    "explain",
+    "load_model",
+    "predict",
+    "preprocess",
+]

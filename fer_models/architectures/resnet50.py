@@ -1,0 +1,62 @@
+"""torchvision's ResNet-50 with seven classes, and the same network with a CBAM in front of the pooling."""
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck, ResNet
+
+from fer_models.architectures.attention import CBAM
+from fer_models.architectures.base import EmotionModel
+from fer_models.emotions import EMOTIONS
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ResNet50(EmotionModel):
+    """ResNet-50 (He et al. 2016) under torchvision's parameter names, so that torchvision's weights load as they are.
+
+    Args:
+        dropout: probability of dropping a pooled feature in front of the linear layer.
+    """
+
+    name = "resnet50"
+    input_size = 224
+    stages = ("layer1", "layer2", "layer3", "layer4")
+
+    def __init__(self, dropout: float = 0.2) -> None:
+        super().__init__(dropout=dropout)
+        # Zero-initialised residual gammas: stages without pretrained weights start as the identity.
+        backbone = ResNet(Bottleneck, [3, 4, 6, 3], num_classes=len(EMOTIONS), zero_init_residual=True)
+        for child_name in ("conv1", "bn1", "relu", "maxpool", *self.stages, "fc"):
+            self.add_module(child_name, getattr(backbone, child_name))
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward_features(self, faces: Tensor) -> Tensor:
+        features = self.maxpool(self.relu(self.bn1(self.conv1((faces - self.mean) / self.std))))
+        for stage in self.stages:
+            features = getattr(self, stage)(features)
+        return features
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return self.fc(self.dropout(features.mean(dim=(2, 3))))
+
+
+class ResNet50CBAM(ResNet50):
+    """ResNet-50 with one CBAM behind the final convolutional stage: the only difference from `ResNet50`.
+
+    Args:
+        dropout: as in `ResNet50`.
+        reduction: by how much the channel attention's hidden layer is narrower than its input.
+    """
+
+    name = "resnet50_cbam"
+
+    def __init__(self, dropout: float = 0.2, reduction: int = 16) -> None:
+        super().__init__(dropout)
+        self.config = {"dropout": dropout, "reduction": reduction}
+        self.cbam = CBAM(self.fc.in_features, reduction)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return super().forward_head(self.cbam(features))

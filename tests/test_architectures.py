@@ -1,0 +1,80 @@
+"""The four models and their attention."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from fer_models.architectures import MODEL_NAMES, create_model
+from fer_models.architectures.attention import CBAM, ChannelAttention, SpatialAttention
+from fer_models.evaluation.complexity import count_multiply_adds
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_forward_is_the_head_after_the_features(name: str) -> None:
+    model = create_model(name).eval()
+    faces = torch.rand(2, 3, model.input_size, model.input_size)
+    with torch.inference_mode():
+        features = model.forward_features(faces)
+        assert torch.equal(model.forward_head(features), model(faces))
+    assert model(faces).shape == (2, 7)
+    assert features.min() >= 0
+
+
+def test_names_and_sizes() -> None:
+    assert MODEL_NAMES == ("baseline_cnn", "resnet50", "attn_cnn", "resnet50_cbam")
+    assert [create_model(name).input_size for name in MODEL_NAMES] == [128, 224, 128, 224]
+    with pytest.raises(ValueError, match="no model named 'vgg'.*baseline_cnn"):
+        create_model("vgg")
+
+
+def test_attention_cnn_stays_within_its_budget() -> None:
+    assert count_multiply_adds(create_model("attn_cnn")) < 0.3e9
+
+
+def test_without_batch_norm_there_is_none() -> None:
+    for name in ("baseline_cnn", "attn_cnn"):
+        for batch_norm in (True, False):
+            model = create_model(name, batch_norm=batch_norm)
+            assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules()) == batch_norm
+
+
+def test_spatial_attention_by_hand() -> None:
+    module = SpatialAttention(kernel_size=1)
+    with torch.no_grad():
+        module.conv.weight[:] = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
+        module.conv.bias.zero_()
+    features = torch.tensor([[1.0, 0.0], [3.0, 0.0]]).view(1, 2, 1, 2)  # two channels, two places
+    result = module(features)
+    gate = torch.sigmoid(torch.tensor([2 + 2 * 3.0, 0.0]))  # mean + 2 * maximum
+    assert torch.allclose(module.map, gate.view(1, 1, 2))
+    assert torch.allclose(result, features * gate)
+
+
+def test_channel_attention_by_hand() -> None:
+    module = ChannelAttention(2, reduction=2)
+    with torch.no_grad():
+        module.mlp[0].weight[:] = torch.tensor([[1.0, 1.0]])
+        module.mlp[0].bias.zero_()
+        module.mlp[2].weight[:] = torch.tensor([[1.0], [-1.0]])
+        module.mlp[2].bias.zero_()
+    features = torch.tensor([[0.0, 2.0], [1.0, 1.0]]).view(1, 2, 1, 2)
+    module(features)
+    # Means 1 and 1, maxima 2 and 1: the hidden unit is 2 and 3, and the MLP's two outputs add up to +-5.
+    assert torch.allclose(module.weights, torch.sigmoid(torch.tensor([[5.0, -5.0]])))
+
+
+def test_cbam_starts_almost_as_the_identity() -> None:
+    features = torch.rand(2, 32, 7, 7)
+    assert torch.allclose(CBAM(32)(features), features * torch.sigmoid(torch.tensor(2.0)) ** 2, atol=1e-6)
+
+
+def test_attention_maps_hold_neither_a_graph_nor_an_older_batch() -> None:
+    module = CBAM(32)
+    module(torch.rand(1, 32, 7, 7, requires_grad=True))
+    old = weakref.ref(module.spatial.map)
+    assert not module.spatial.map.requires_grad and not module.channel.weights.requires_grad
+    module(torch.rand(3, 32, 7, 7))
+    gc.collect()
+    assert old() is None and module.spatial.map.shape == (3, 7, 7)
