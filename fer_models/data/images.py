@@ -1,0 +1,44 @@
+"""From any picture of a face to a model's input: grey, 48x48 like FER-2013, then enlarged to the model's size."""
+
+import numpy as np
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+FER_SIZE = 48
+
+
+def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
+    """Reduces a cropped face to FER-2013's resolution.
+
+    A sharp photo has detail that FER-2013 never showed a model, so all of it goes through 48x48 pixels first.
+
+    Args:
+        face: a PIL image of any mode, or uint8 (H, W) or (H, W, 3).
+
+    Returns:
+        uint8 (48, 48), luma after ITU-R 601-2 (what PIL's "L" means), averaged over each pixel's area.
+    """
+    image = face if isinstance(face, Image.Image) else Image.fromarray(face)
+    grey = image.convert("L")
+    if grey.size != (FER_SIZE, FER_SIZE):
+        # Reducing averages areas; enlarging a face that is smaller than 48 px has to interpolate.
+        smooth = Image.Resampling.BOX if min(grey.size) >= FER_SIZE else Image.Resampling.BILINEAR
+        grey = grey.resize((FER_SIZE, FER_SIZE), smooth)
+    return np.asarray(grey)
+
+
+def enlarge(images: Tensor, size: int) -> Tensor:
+    """Grey faces as stored -> a model's input.
+
+    Args:
+        images: uint8 (N, 48, 48).
+        size: the model's side in pixels.
+
+    Returns:
+        float32 (N, 3, size, size) in [0, 1], bilinearly interpolated, three equal channels.
+    """
+    grey = images[:, None].float() / 255
+    if grey.shape[-1] != size:
+        grey = F.interpolate(grey, size=(size, size), mode="bilinear", align_corners=False)
+    return grey.expand(-1, 3, -1, -1)
