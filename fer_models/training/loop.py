@@ -1,0 +1,359 @@
+"""How a recipe is carried out: the training loop, flat, resumable at any step.
+
+Every random draw (data order, augmentation, dropout) is seeded from the position in the run. Together with the saved
+weights, average and optimizer, the position is therefore all that a resumed run needs to end in exactly the weights
+of an uninterrupted one (on one CPU with the same number of threads).
+"""
+
+import csv
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from fer_models.architectures import EmotionModel
+from fer_models.data.augmentation import augment
+from fer_models.data.fer2013 import FER2013, Split
+from fer_models.data.images import enlarge
+from fer_models.training.recipes import Recipe
+from fer_models.training.schedule import Segment, learning_rate, plan
+from fer_models.training.state import (
+    StateError,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    read_progress,
+    read_state,
+    write_state,
+)
+
+log = logging.getLogger(__name__)
+
+# Steps between looks at the loss, the clock and the signals: on an accelerator each look waits for the device.
+CHECK_EVERY = {"cpu": 1, "mps": 20, "cuda": 20}
+
+
+class TrainingStopped(Exception):
+    """A signal asked the training to stop; the state is saved."""
+
+
+class LossNotFinite(ArithmeticError):
+    """The loss became NaN or infinite; the last good state is kept."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training. The model carries the best weights by validation accuracy.
+
+    Attributes:
+        history: one row a segment, as in history.csv.
+        seconds: time spent training, over all resumptions.
+        images: training images seen.
+    """
+
+    model: EmotionModel
+    history: list[dict]
+    seconds: float
+    images: int
+
+
+def train(
+    model: EmotionModel,
+    recipe: Recipe,
+    data: FER2013,
+    run_dir: Path,
+    accelerator: Accelerator,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    save_minutes: float = 5.0,
+) -> Result:
+    """Trains a model to its recipe's end, or until a signal.
+
+    Args:
+        model: freshly initialised (or started from a backbone); trained in place.
+        recipe: what to do.
+        data: FER-2013; its uint8 images are put on the training device as a whole.
+        run_dir: where the state and the running history are kept.
+        accelerator: device, precision and the other processes, if any.
+        seed: of everything random.
+        resume: go on from the state in `run_dir`, if there is one.
+        save_minutes: time between two states.
+
+    Raises:
+        StateError: there is a state but `resume` is false, or it belongs to another run.
+        TrainingStopped: SIGINT or SIGTERM came; the state is saved.
+        LossNotFinite: the loss is no number any more.
+    """
+    device = accelerator.device
+    state_file = run_dir / "state.safetensors"
+    training, validation = data.train.to(device), data.validation.to(device)
+    segments = plan(recipe, len(training))
+    identity = {"model": model.name, "seed": seed, "data": data.fingerprint, "recipe": _plain(asdict(recipe))}
+
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = _optimizer(model, recipe)
+    average = AveragedModel(model, multi_avg_fn=_average_step(recipe.ema), use_buffers=True)
+    progress = {
+        "identity": identity, "segment": 0, "step": 0, "loss": 0.0, "correct": 0, "seconds": 0.0, "images": 0,
+        "best_accuracy": -1.0, "best_segment": -1, "history": [],
+    }  # fmt: skip
+    best: dict[str, Tensor] = {}
+
+    if state_file.exists():
+        if not resume:
+            raise StateError(f"{state_file} holds an unfinished or finished run. Go on with --resume, or delete it.")
+        if read_progress(state_file)["identity"] != identity:
+            raise StateError(
+                f"{state_file} belongs to a run with another recipe, seed or data set. Repeat that run's options, or "
+                "delete the file."
+            )
+        parts, progress = read_state(state_file)
+        model.load_state_dict(parts["model"])
+        average.load_state_dict(parts["average"])
+        best = parts.get("best", {})
+        if "optimizer" in parts:
+            load_optimizer_tensors(optimizer, parts["optimizer"])
+        log.info("Resumed %s after %d of %d segments.", model.name, progress["segment"], len(segments))
+
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+
+    def save() -> None:
+        """Called at the same step by every process; one of them writes."""
+        if accelerator.is_main_process:
+            parts = {"model": model.state_dict(), "average": average.state_dict()}
+            parts |= {"optimizer": optimizer_tensors(optimizer), "best": best}
+            write_state(state_file, parts, progress)
+            _write_history(run_dir / "history.csv", progress["history"])
+        accelerator.wait_for_everyone()
+
+    with _stop_on_signal() as stop_requested, _progress_bar(model.name, segments, progress, accelerator) as bar:
+        last_save = time.monotonic()
+        while progress["segment"] < len(segments):
+            index, segment = progress["segment"], segments[progress["segment"]]
+            if progress["step"] == 0 and segment.new_size:
+                average.n_averaged.zero_()  # weights averaged at another size are worth nothing at this one
+            order = _shuffled(len(training), seed, index)
+            wrapped.train()
+            loss_sum, correct = progress["loss"], progress["correct"]
+            first, started = progress["step"], time.monotonic()
+            seconds_before = progress["seconds"]
+            for step in range(first, segment.steps):
+                _seed_step(seed, index, step, accelerator.process_index)
+                batch = _share(order, step, recipe.batch_size, accelerator).to(device)
+                faces = augment(training.images[batch], segment.size, recipe.augmentation)
+                labels = training.labels[batch]
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, segments, index, step)
+                logits = wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
+                loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                optimizer.step()
+                average.update_parameters(model)
+                loss_sum = loss_sum + loss.detach()
+                correct = correct + (logits.argmax(dim=1) == labels).sum()
+
+                last = step + 1 == segment.steps
+                due = time.monotonic() - last_save > save_minutes * 60
+                if last or (step + 1) % CHECK_EVERY[device.type] == 0:
+                    loss_sum, correct = float(loss_sum), int(correct)
+                    _check_loss(loss_sum, state_file, segment, step)
+                    seconds, seen = time.monotonic() - started, step + 1 - progress["step"]
+                    progress |= {"step": step + 1, "loss": loss_sum, "correct": correct}
+                    progress["seconds"] = seconds_before + seconds
+                    progress["images"] += seen * recipe.batch_size
+                    bar.set_postfix_str(
+                        f"{(step + 1 - first) * recipe.batch_size / seconds:.0f} images/s, {segment.size} px, "
+                        f"loss {loss_sum / (step + 1):.3f}, best validation {max(progress['best_accuracy'], 0):.1%}",
+                        refresh=False,
+                    )
+                    bar.update(seen * segment.size**2)
+                    if _any(accelerator, stop_requested()) and not last:
+                        save()
+                        raise TrainingStopped(f"Stopped at epoch {segment.epoch:g}. Go on with --resume.")
+                    if _any(accelerator, due) and not last:
+                        save()
+                        last_save = time.monotonic()
+
+            kept = average.module if recipe.ema else model
+            validation_loss, validation_accuracy = validate(kept, validation, segment.size, accelerator)
+            share = accelerator.num_processes
+            row = {
+                "epoch": segment.epoch,
+                "size": segment.size,
+                "train_loss": round(progress["loss"] / segment.steps, 4),
+                "train_accuracy": round(progress["correct"] * share / (segment.steps * recipe.batch_size), 4),
+                "validation_loss": round(validation_loss, 4),
+                "validation_accuracy": round(validation_accuracy, 4),
+                "learning_rate": learning_rate(recipe, segments, index, segment.steps - 1),
+                "seconds": round(progress["seconds"], 1),
+                "images_per_second": round(progress["images"] / progress["seconds"], 1),
+            }
+            progress["history"].append(row)
+            if accelerator.is_main_process:
+                bar.write(_sentence(model.name, row))
+            # Only weights of the last size can be the best: the model will run at that size.
+            if segment.size == segments[-1].size and validation_accuracy > progress["best_accuracy"]:
+                progress |= {"best_accuracy": validation_accuracy, "best_segment": index}
+                best = {name: tensor.detach().clone() for name, tensor in kept.state_dict().items()}
+            progress |= {"segment": index + 1, "step": 0, "loss": 0.0, "correct": 0}
+            out_of_patience = recipe.patience is not None and index - progress["best_segment"] >= recipe.patience
+            if out_of_patience:
+                log.info("No better validation accuracy for %d epochs: stopped early.", recipe.patience)
+                progress["segment"] = len(segments)
+            save()
+            last_save = time.monotonic()
+            if _any(accelerator, stop_requested()) and progress["segment"] < len(segments):
+                raise TrainingStopped(f"Stopped after epoch {segment.epoch:g}. Go on with --resume.")
+
+    model.load_state_dict(best)
+    return Result(model.eval(), progress["history"], progress["seconds"], progress["images"])
+
+
+@torch.inference_mode()
+def validate(model: nn.Module, split: Split, size: int, accelerator: Accelerator) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over a split, shared among the processes."""
+    model.eval()
+    loss, correct, count = torch.zeros(3, device=accelerator.device)
+    for start in range(accelerator.process_index * 64, len(split), accelerator.num_processes * 64):
+        labels = split.labels[start : start + 64]
+        with accelerator.autocast():
+            logits = model(enlarge(split.images[start : start + 64], size)).float()
+        loss += F.cross_entropy(logits, labels, reduction="sum")
+        correct += (logits.argmax(dim=1) == labels).sum()
+        count += len(labels)
+    loss, correct, count = accelerator.reduce(torch.stack([loss, correct, count]), "sum").tolist()
+    return loss / count, correct / count
+
+
+# ---- Optimizer and average ----------------------------------------------------------------------------------------
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimizer]
+    return kind(groups, lr=recipe.learning_rate, fused=True)
+
+
+def _average_step(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """Exponential moving average that forgets its start quickly: decay min(d, (1 + n) / (10 + n)) at the n-th step."""
+
+    def step(averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+        else:  # batch normalisation's counters
+            torch._foreach_copy_(averaged, current)
+
+    return step
+
+
+# ---- Randomness and the share of each process ---------------------------------------------------------------------
+
+
+def _shuffled(count: int, seed: int, segment: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 10_000 + segment))
+
+
+def _seed_step(seed: int, segment: int, step: int, process: int) -> None:
+    torch.manual_seed(((seed * 10_000 + segment) * 100_000 + step) * 1_000 + process)
+
+
+def _share(order: Tensor, step: int, batch_size: int, accelerator: Accelerator) -> Tensor:
+    """This process's part of a batch."""
+    batch = order[step * batch_size : (step + 1) * batch_size]
+    return batch[accelerator.process_index :: accelerator.num_processes]
+
+
+# ---- Interruptions ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Turns Ctrl-C and SIGTERM into a flag that is looked at between steps; a second Ctrl-C stops at once."""
+    received = []
+
+    def note(number: int, _frame: object) -> None:
+        if received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _any(accelerator: Accelerator, flag: bool) -> bool:
+    """True in every process if it is true in one: all must save, or stop, at the same step."""
+    if accelerator.num_processes == 1:
+        return flag
+    return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum") > 0)
+
+
+def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> None:
+    if not math.isfinite(loss):
+        raise LossNotFinite(
+            f"The loss is not a number any more at epoch {segment.epoch:g}, step {step}. The last good state is kept "
+            f"in {state_file}; a lower learning rate, or full precision (--precision no), usually helps."
+        )
+
+
+# ---- Reports ------------------------------------------------------------------------------------------------------
+
+
+def _progress_bar(name: str, segments: list[Segment], progress: dict, accelerator: Accelerator) -> tqdm:
+    """A bar that counts pixels, so that its estimate of the time left holds when the size grows."""
+    pixels = [segment.steps * segment.size**2 for segment in segments]
+    done = sum(pixels[: progress["segment"]])
+    if progress["segment"] < len(segments):
+        done += progress["step"] * segments[progress["segment"]].size ** 2
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}, {postfix}"
+    hidden = not accelerator.is_main_process
+    return tqdm(
+        desc=name, total=sum(pixels), initial=done, bar_format=layout, disable=hidden, mininterval=_bar_interval()
+    )
+
+
+def _bar_interval() -> float:
+    """Seconds between two drawings of the bar: seldom where the output is a file."""
+    return 0.5 if os.isatty(2) else 60.0
+
+
+def _sentence(name: str, row: dict) -> str:
+    return (
+        f"{name}: epoch {row['epoch']:g} at {row['size']} px: training loss {row['train_loss']:.3f}, accuracy "
+        f"{row['train_accuracy']:.1%}; validation loss {row['validation_loss']:.3f}, accuracy "
+        f"{row['validation_accuracy']:.2%}"
+    )
+
+
+def _write_history(file: Path, history: list[dict]) -> None:
+    if history:
+        with file.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+
+
+def _plain(value: object) -> object:
+    """Tuples become lists, as they do in JSON, so that a recipe compares equal to a stored one."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

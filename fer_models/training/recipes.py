@@ -1,0 +1,91 @@
+"""What to do: every recipe as data. How it is done stands in loop.py, and what was tried in NOTES.md."""
+
+from dataclasses import dataclass, field, replace
+
+from fer_models.data.augmentation import Augmentation
+
+STRONG = Augmentation(shift=0.12, zoom=0.12, erase=0.25)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is trained.
+
+    Attributes:
+        stages: (side in pixels, epochs) one after another; epochs may be a fraction.
+        learning_rate: the schedule's highest.
+        optimizer: "adamw" or "adam".
+        schedule: "one_cycle" warms up over a tenth of the compute, then falls to zero as a cosine (Smith & Topin
+            2018); "warm_restarts" is a cosine that starts anew after 10, 20, 40, ... epochs (Loshchilov & Hutter 2017).
+        batch_size: images a step, over all processes together.
+        weight_decay: decoupled, on matrices and kernels only.
+        label_smoothing: share of the target that is spread over all classes.
+        ema: decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights as is.
+        patience: epochs without a better validation accuracy after which training stops early; None never stops.
+        augmentation: random changes to the training faces.
+        architecture: constructor arguments of the model.
+    """
+
+    stages: tuple[tuple[int, float], ...]
+    learning_rate: float
+    optimizer: str = "adamw"
+    schedule: str = "one_cycle"
+    batch_size: int = 64
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    ema: float = 0.998
+    patience: int | None = None
+    augmentation: Augmentation = STRONG
+    architecture: dict = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> float:
+        return sum(epochs for _, epochs in self.stages)
+
+    def scaled_to(self, epochs: float) -> "Recipe":
+        """The same recipe over another number of epochs, each stage keeping its share."""
+        factor = epochs / self.epochs
+        return replace(self, stages=tuple((size, length * factor) for size, length in self.stages))
+
+
+def _paper(size: int, **architecture: object) -> Recipe:
+    """The student paper's: Adam at 1e-3, warm restarts, plain cross-entropy, batch 32, early stopping."""
+    return Recipe(
+        stages=((size, 30),),
+        learning_rate=1e-3,
+        optimizer="adam",
+        schedule="warm_restarts",
+        batch_size=32,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        ema=0.0,
+        patience=7,
+        augmentation=Augmentation(),
+        architecture=architecture,
+    )
+
+
+# A ResNet runs well only at the size at which it was last trained, and a face fills FER-2013's frame, so its size may
+# grow by a factor of 1.5 at most in one step.
+_RESNET = Recipe(stages=((64, 8), (96, 8), (144, 4), (224, 4)), learning_rate=1e-3)
+# The cheap first part of that, for a machine without an accelerator: one run serves both ResNets as a start...
+_TRUNK = Recipe(stages=((64, 3), (96, 1)), learning_rate=1.2e-3, label_smoothing=0.05)
+# ...and the part in which they differ, the same for both.
+_FINISH = Recipe(stages=((144, 0.25), (224, 0.125)), learning_rate=3e-4, label_smoothing=0.05)
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "default": {
+        "baseline_cnn": Recipe(stages=((128, 12),), learning_rate=3e-3, architecture={"widths": [32, 64, 128]}),
+        "resnet50": _RESNET,
+        "attn_cnn": Recipe(stages=((128, 14),), learning_rate=3e-3),
+        "resnet50_cbam": _RESNET,
+    },
+    "paper": {
+        "baseline_cnn": _paper(128, batch_norm=False),
+        "resnet50": _paper(224),
+        "attn_cnn": _paper(128, batch_norm=False),
+        "resnet50_cbam": _paper(224),
+    },
+    "trunk": {"resnet50": _TRUNK},
+    "finish": {"resnet50": _FINISH, "resnet50_cbam": _FINISH},
+}

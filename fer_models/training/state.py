@@ -1,0 +1,99 @@
+"""What survives a crash: one safetensors file with everything that a run needs to go on, replaced atomically.
+
+No generator state is in it: each step seeds the generators from (seed, step), so randomness is a function of the
+position alone.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+class StateError(ValueError):
+    """A training state cannot be used; the message names the file and says what to do."""
+
+
+def write_state(file: Path, parts: dict[str, dict[str, Tensor]], progress: dict) -> None:
+    """Replaces the state file as a whole: after a power cut there is the old state or the new one, never half of one.
+
+    Args:
+        file: the state file; its folder is created.
+        parts: tensors by part ("model", "average", "optimizer", "best") and name.
+        progress: everything else, JSON-serialisable.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Cloned, because safetensors refuses tensors that share memory, as the best weights may with the average.
+    tensors = {
+        f"{part}/{name}": t.detach().clone(memory_format=torch.contiguous_format).cpu()
+        for part, named in parts.items()
+        for name, t in named.items()
+    }
+    partial = file.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"progress": json.dumps(progress)})
+    with partial.open("rb") as handle:
+        os.fsync(handle.fileno())
+    partial.replace(file)
+
+
+def read_state(file: Path) -> tuple[dict[str, dict[str, Tensor]], dict]:
+    """The inverse of `write_state`.
+
+    Raises:
+        StateError: the file is not a training state.
+    """
+    parts: dict[str, dict[str, Tensor]] = {}
+    with _open(file) as store:
+        for key in store.keys():  # noqa: SIM118 (safe_open is no mapping)
+            part, name = key.split("/", 1)
+            parts.setdefault(part, {})[name] = store.get_tensor(key)
+        return parts, json.loads(store.metadata()["progress"])
+
+
+def read_progress(file: Path) -> dict:
+    """The part of `read_state` that is not tensors, without reading any.
+
+    Raises:
+        StateError: the file is not a training state.
+    """
+    with _open(file) as store:
+        return json.loads(store.metadata()["progress"])
+
+
+def _open(file: Path) -> safe_open:
+    try:
+        store = safe_open(file, framework="pt")
+        known = "progress" in (store.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise StateError(f"{file} cannot be read ({error}). Delete it and start the training anew.") from error
+    if not known:
+        raise StateError(f"{file} is not a training state. Move it away and start the training anew.")
+    return store
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors by "<parameter number>.<name>"; its settings come from the recipe and the schedule."""
+    return {
+        f"{number}.{name}": value
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, name = key.split(".", 1)
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            # Fused optimizers walk through parameter and moments side by side in memory, so that a moment must have
+            # the parameter's layout (channels-last kernels), which a file does not keep.
+            value = torch.empty_like(parameter, requires_grad=False).copy_(value)
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

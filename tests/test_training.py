@@ -1,0 +1,262 @@
+"""Recipes, schedules, the loop and its interruptions, on small networks and small data."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+
+from fer_models.architectures import EmotionModel, create_model
+from fer_models.data.augmentation import Augmentation
+from fer_models.data.fer2013 import FER2013
+from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
+from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, train
+from fer_models.training.recipes import RECIPES, Recipe
+from fer_models.training.schedule import learning_rate, plan
+from fer_models.training.state import StateError, read_progress, read_state
+
+ROOT = Path(__file__).parents[1]
+TINY = {"widths": [4, 8, 8]}
+RECIPE = Recipe(
+    stages=((48, 2), (72, 1.5)),
+    learning_rate=1e-2,
+    batch_size=20,
+    ema=0.9,
+    architecture=TINY,
+)
+
+
+def tiny_model(recipe: Recipe = RECIPE) -> EmotionModel:
+    torch.manual_seed(0)
+    return create_model("attn_cnn", **recipe.architecture)
+
+
+def run(data: FER2013, run_dir: Path, recipe: Recipe = RECIPE, **options: object) -> Result:
+    return train(tiny_model(recipe), recipe, data, run_dir, Accelerator(cpu=True), **options)
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGTERM) -> None:
+    """Sends this process a signal while the given step (counted over the whole run) is computed."""
+    from fer_models.training import loop
+
+    calls = []
+    original = loop.augment
+
+    def counting(*arguments: object) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == step:
+            os.kill(os.getpid(), number)
+        return original(*arguments)
+
+    monkeypatch.setattr(loop, "augment", counting)
+
+
+def test_plan_cuts_stages_into_epochs() -> None:
+    segments = plan(RECIPE, images=140)
+    assert [(s.size, s.steps, s.epoch, s.new_size) for s in segments] == [
+        (48, 7, 1.0, True),
+        (48, 7, 2.0, False),
+        (72, 7, 3.0, True),
+        (72, 4, 3.5, False),
+    ]
+
+
+def test_one_cycle_follows_compute() -> None:
+    recipe = replace(RECIPE, stages=((32, 4), (64, 1)))  # both stages cost the same
+    segments = plan(recipe, images=20_000)
+    assert learning_rate(recipe, segments, 0, 0) == pytest.approx(0.01 * recipe.learning_rate)
+    # Half of the compute is spent when the size changes: (0.5 - 0.1) / 0.9 of the way down the cosine.
+    half = (1 + math.cos(math.pi * 0.4 / 0.9)) / 2 * recipe.learning_rate
+    assert learning_rate(recipe, segments, 4, 0) == pytest.approx(half)
+    assert learning_rate(recipe, segments, 4, 999) < 1e-4 * recipe.learning_rate
+
+
+def test_warm_restarts_start_anew_after_10_and_30_epochs() -> None:
+    recipe = RECIPES["paper"]["baseline_cnn"]
+    segments = plan(replace(recipe, stages=((128, 40),)), images=320)
+    rates = [learning_rate(recipe, segments, epoch, 0) / 1e-3 for epoch in range(40)]
+    assert [epoch for epoch, rate in enumerate(rates) if rate == 1] == [0, 10, 30]
+    assert rates[5] == pytest.approx(0.5) and rates[20] == pytest.approx(0.5)
+
+
+def test_paper_recipe_is_the_papers() -> None:
+    for recipe in RECIPES["paper"].values():
+        assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size) == ("adam", 1e-3, 32)
+        assert recipe.label_smoothing == recipe.weight_decay == recipe.ema == 0
+        assert recipe.patience is not None
+        assert recipe.augmentation == Augmentation(flip=0.5, rotation=10, brightness=0.2)
+    assert RECIPES["paper"]["attn_cnn"].architecture["batch_norm"] is False
+
+
+def test_both_resnets_have_the_same_recipes() -> None:
+    for recipe in ("default", "paper", "finish"):
+        assert RECIPES[recipe]["resnet50"] == RECIPES[recipe]["resnet50_cbam"]
+
+
+def test_it_learns_and_keeps_the_best_weights_of_the_last_size(small_data: FER2013, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, stages=((48, 8), (64, 8)), augmentation=Augmentation(flip=0.5, rotation=0))
+    result = run(small_data, tmp_path, recipe)
+    last_size = [row["validation_accuracy"] for row in result.history if row["size"] == 64]
+    assert max(last_size) > 0.9
+    from fer_models.training.loop import validate
+
+    _, accuracy = validate(result.model, small_data.validation, 64, Accelerator(cpu=True))
+    assert accuracy == pytest.approx(max(last_size), abs=1e-4)
+    assert (tmp_path / "history.csv").read_text().count("\n") == 1 + len(result.history)
+
+
+@pytest.mark.parametrize("step", [3, 7, 20, 24])
+def test_an_interrupted_run_ends_in_the_same_weights(
+    step: int, small_data: FER2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(small_data, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(step, patch)
+        with pytest.raises(TrainingStopped, match="--resume"):
+            run(small_data, tmp_path / "parts")
+    resumed = run(small_data, tmp_path / "parts", resume=True)
+    assert {k: v.tolist() for k, v in resumed.model.state_dict().items()} == {
+        k: v.tolist() for k, v in whole.model.state_dict().items()
+    }
+    strip = ("seconds", "images_per_second")
+    assert [{k: v for k, v in row.items() if k not in strip} for row in resumed.history] == [
+        {k: v for k, v in row.items() if k not in strip} for row in whole.history
+    ]
+
+
+def test_signal_handlers_are_put_back(small_data: FER2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    interrupt_at(2, monkeypatch, signal.SIGINT)
+    with pytest.raises(TrainingStopped):
+        run(small_data, tmp_path)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_state_is_neither_overwritten_nor_mixed_up(small_data: FER2013, tmp_path: Path) -> None:
+    short = replace(RECIPE, stages=((48, 1),))
+    run(small_data, tmp_path, short)
+    with pytest.raises(StateError, match="--resume, or delete"):
+        run(small_data, tmp_path, short)
+    with pytest.raises(StateError, match="another recipe, seed or data set"):
+        run(small_data, tmp_path, short, seed=1, resume=True)
+    assert len(run(small_data, tmp_path, short, resume=True).history) == 1  # a finished run is finished
+
+    (tmp_path / "state.safetensors").write_bytes(b"0" * 50)
+    with pytest.raises(StateError, match=r"state\.safetensors cannot be read"):
+        run(small_data, tmp_path, short, resume=True)
+
+
+def test_nan_stops_and_keeps_the_last_good_state(
+    small_data: FER2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_models.training import loop
+
+    original = loop.augment
+    calls = []
+
+    def poisoned(*arguments: object) -> torch.Tensor:
+        calls.append(1)
+        return original(*arguments) * (float("nan") if len(calls) > 10 else 1)
+
+    monkeypatch.setattr(loop, "augment", poisoned)
+    with pytest.raises(LossNotFinite, match=r"epoch 2, step 3.*last good state"):
+        run(small_data, tmp_path)
+    parts, progress = read_state(tmp_path / "state.safetensors")
+    assert (progress["segment"], progress["step"]) == (1, 0)
+    assert all(tensor.isfinite().all() for tensor in parts["model"].values())
+
+
+def test_early_stopping(small_data: FER2013, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, stages=((48, 30),), learning_rate=0.0, patience=3, ema=0.0)
+    history = run(small_data, tmp_path, recipe).history
+    assert len(history) == history.index(max(history, key=lambda row: row["validation_accuracy"])) + 1 + 3
+
+
+def test_backbone_tensors_are_counted_by_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    donor = create_model("resnet50")
+    part = {name: t + 1 for name, t in donor.state_dict().items() if name.startswith(("conv1", "bn1", "layer1"))}
+    part |= {"fc.weight": torch.zeros(1000, 2048), "unknown.weight": torch.zeros(3)}
+    save_file(part, tmp_path / "part.safetensors")
+    model = create_model("resnet50_cbam")
+    with caplog.at_level("INFO"):
+        parts = load_backbone(model, read_backbone(str(tmp_path / "part.safetensors")))
+    assert torch.equal(model.conv1.weight, donor.conv1.weight + 1)
+    assert parts == dict.fromkeys(("conv1", "bn1", "layer1"), "loaded") | dict.fromkeys(
+        ("layer2", "layer3", "layer4", "fc", "cbam"), "initial"
+    )
+    # conv1 and its norm have 1 + 4 tensors, layer1's ten convolutions 10 * 5.
+    assert "55 tensors loaded (conv1, bn1, layer1)" in caplog.text
+
+
+def test_backbone_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackboneError, match="no file"):
+        read_backbone(str(tmp_path / "absent.pth"))
+    (tmp_path / "broken.safetensors").write_bytes(b"x")
+    with pytest.raises(BackboneError, match="cannot be read"):
+        read_backbone(str(tmp_path / "broken.safetensors"))
+    with pytest.raises(BackboneError, match="no tensor"):
+        load_backbone(create_model("resnet50"), {"features.0.weight": torch.zeros(1)})
+    with pytest.raises(BackboneError, match=r"conv1.weight is \(3, 3\)"):
+        load_backbone(create_model("resnet50"), {"conv1.weight": torch.zeros(3, 3)})
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(BackboneError, match="--backbone-weights FILE"):
+        read_backbone("imagenet")
+
+
+# ---- The command itself -------------------------------------------------------------------------------------------
+
+
+def command(kaggle_folder: Path, out: Path, *more: str) -> list[str]:
+    return ["train.py", "--model", "baseline_cnn", "--data", str(kaggle_folder), "--device", "cpu", "--precision", "no",
+            "--runs", str(out / "runs"), "--weights", str(out / "weights"), *more]  # fmt: skip
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+
+
+def test_killed_training_resumes_and_writes_a_whole_checkpoint(kaggle_folder: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, *command(kaggle_folder, tmp_path, "--save-every", "0")]
+    process = subprocess.Popen(arguments, cwd=ROOT, env=environment(tmp_path))
+    state = tmp_path / "runs" / "baseline_cnn" / "state.safetensors"
+    deadline = time.monotonic() + 120
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert read_progress(state)["segment"] < 12
+
+    finished = subprocess.run([*arguments, "--resume"], cwd=ROOT, env=environment(tmp_path), capture_output=True)
+    assert finished.returncode == 0, finished.stderr.decode()
+    folder = tmp_path / "weights" / "baseline_cnn"
+    assert {"model.safetensors", "config.json", "metrics.json", "history.csv", "README.md"} <= set(os.listdir(folder))
+    training = json.loads((folder / "config.json").read_text())["training"]
+    assert training["command"].startswith("python train.py --model baseline_cnn")
+    assert training["seed"] == 0 and training["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_two_processes_train_one_model(kaggle_folder: Path, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    arguments = [*launch, *command(kaggle_folder, tmp_path, "--epochs", "2")]
+    finished = subprocess.run(arguments, cwd=ROOT, env=environment(tmp_path), capture_output=True, timeout=240)
+    assert finished.returncode == 0, finished.stderr.decode()
+    config = json.loads((tmp_path / "weights" / "baseline_cnn" / "config.json").read_text())
+    assert config["training"]["processes"] == 2
+
+
+def test_errors_of_the_command_are_sentences(kaggle_folder: Path, tmp_path: Path) -> None:
+    broken = command(tmp_path / "absent", tmp_path)
+    finished = subprocess.run([sys.executable, *broken], cwd=ROOT, env=environment(tmp_path), capture_output=True)
+    assert finished.returncode == 1
+    assert b"There is nothing at" in finished.stderr and b"Traceback" not in finished.stderr

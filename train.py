@@ -1,0 +1,197 @@
+"""Trains one of the four models on FER-2013, or all of them: see `python train.py --help`."""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import shlex
+import shutil
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from fer_models.architectures import MODEL_NAMES, create_model
+from fer_models.checkpoints import CONFIG_FILE, load_model, save_checkpoint
+from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
+from fer_models.evaluation.evaluate import evaluate_checkpoint
+from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
+from fer_models.training.loop import LossNotFinite, TrainingStopped, train
+from fer_models.training.recipes import RECIPES
+from fer_models.training.state import StateError
+
+log = logging.getLogger("train")
+
+EXAMPLES = """
+examples:
+  python train.py --model attn_cnn --data data/fer2013
+  python train.py --model all --data fer2013.csv --recipe paper
+  python train.py --model resnet50 --data data/fer2013 --backbone-weights resnet50-0676ba61.pth --resume
+  accelerate launch --num_processes 2 train.py --model resnet50_cbam --data data/fer2013      (two GPUs)
+  torchrun --nproc_per_node 2 train.py --model attn_cnn --data data/fer2013 --device cpu      (two CPU processes)
+
+Ctrl-C (or SIGTERM) saves the state and stops; the same command with --resume goes on from there. After kill -9 or a
+power cut it goes on from the last state, at most --save-every minutes earlier.
+"""
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    is_main_process = os.environ.get("RANK", "0") == "0"  # as launchers set it; Accelerate is not up yet
+    logging.basicConfig(level=logging.INFO if is_main_process else logging.WARNING, format="%(message)s")
+    names = (
+        [n for n in MODEL_NAMES if n in RECIPES[arguments.recipe]] if arguments.model == "all" else [arguments.model]
+    )
+    try:
+        backbone = _backbone_for(names, arguments)
+        data = load_fer2013(arguments.data)
+        for name in names:
+            train_one(name, arguments, data, backbone)
+    except (BackboneError, DataError, StateError, LossNotFinite) as error:
+        log.error("%s", error)
+        return 1
+    except TrainingStopped as error:
+        log.warning("%s", error)
+        return 130
+    return 0
+
+
+def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone: dict[str, torch.Tensor]) -> None:
+    """Trains a model, writes its checkpoint, and tests it once."""
+    recipe = RECIPES[arguments.recipe][name]
+    if arguments.epochs:
+        recipe = recipe.scaled_to(arguments.epochs)
+    precision = _mixed_precision(arguments.precision)
+    accelerator = Accelerator(mixed_precision=precision, cpu=arguments.device == "cpu")
+    set_seed(arguments.seed)
+    model = create_model(name, **recipe.architecture)
+    parts = load_backbone(model, backbone) if name.startswith("resnet50") and backbone else {}
+    log.info("Training %s for %g epochs on %s, %s.", name, recipe.epochs, accelerator.device, precision)
+    result = train(
+        model,
+        recipe,
+        data,
+        Path(arguments.runs) / name,
+        accelerator,
+        seed=arguments.seed,
+        resume=arguments.resume,
+        save_minutes=arguments.save_every,
+    )
+    if not accelerator.is_main_process:
+        return
+    training = {
+        "command": shlex.join(["python", *sys.argv]),
+        "recipe": arguments.recipe,
+        "epochs": recipe.epochs,
+        "stages": recipe.stages,
+        "seed": arguments.seed,
+        "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
+        "backbone_parts": parts,
+        "started_from": _provenance(arguments.backbone_weights) if parts else None,
+        "precision": precision,
+        "processes": accelerator.num_processes,
+        "hours": round(result.seconds / 3600, 2),
+        "images_seen": result.images,
+        "machine": _machine(accelerator.device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "data_fingerprint": data.fingerprint,
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in ("torch", "torchvision", "accelerate")},
+    }
+    folder = Path(arguments.weights) / name
+    save_checkpoint(result.model, folder, training)
+    shutil.copy(Path(arguments.runs) / name / "history.csv", folder)
+    # Tested as shipped: half-precision weights, read back and verified.
+    shipped = load_model(name, arguments.weights, accelerator.device)
+    metrics = evaluate_checkpoint(shipped, data, folder, training)
+    log.info("%s: PrivateTest accuracy %.2f %%. Written to %s.", name, 100 * metrics["test"]["accuracy"], folder)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Trains one of the four models on FER-2013 (or all), tests it once on PrivateTest, and writes "
+        "weights, figures and a model card to weights/<model>/.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, choices=[*MODEL_NAMES, "all"], help="which model to train")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="PATH",
+        help="FER-2013: the Kaggle folder, a folder with one folder a split, fer2013.csv or icml_face_data.csv",
+    )
+    parser.add_argument(
+        "--recipe",
+        default="default",
+        choices=list(RECIPES),
+        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk and finish: the "
+        "ResNets on a machine without an accelerator, in two parts (see README)",
+    )
+    parser.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
+    parser.add_argument(
+        "--backbone-weights",
+        default="imagenet",
+        metavar="FILE",
+        help="where a ResNet starts: 'imagenet' (torchvision's, downloaded once), 'none', or a .safetensors or .pth "
+        "file, whole or partial",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the saved state, if there is one")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--save-every", type=float, default=5, metavar="MINUTES", help="between two states (default: 5)"
+    )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=["auto", "bf16", "no"],
+        help="mixed precision in bfloat16; auto: where the hardware multiplies it natively",
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=["auto", "cpu"], help="auto: CUDA, MPS or CPU, the first found"
+    )
+    parser.add_argument("--runs", default="runs", metavar="DIR", help="training states (default: runs)")
+    parser.add_argument("--weights", default="weights", metavar="DIR", help="finished checkpoints (default: weights)")
+    arguments = parser.parse_args()
+    if arguments.model != "all" and arguments.model not in RECIPES[arguments.recipe]:
+        parser.error(f"The recipe {arguments.recipe!r} is for {', '.join(RECIPES[arguments.recipe])} only.")
+    if arguments.epochs is not None and arguments.epochs <= 0:
+        parser.error("--epochs must be above 0.")
+    return arguments
+
+
+def _backbone_for(names: list[str], arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
+    """The ResNets' pretrained tensors, read before the data so that a missing network is told at once."""
+    if arguments.backbone_weights == "none" or not any(name.startswith("resnet50") for name in names):
+        return {}
+    return read_backbone(arguments.backbone_weights)
+
+
+def _provenance(backbone_weights: str) -> dict | None:
+    """How the backbone weights themselves were trained, if they are a checkpoint of train.py's."""
+    config = Path(backbone_weights).with_name(CONFIG_FILE)
+    return json.loads(config.read_text())["training"] if config.is_file() else None
+
+
+def _mixed_precision(choice: str) -> str:
+    if choice != "auto":
+        return choice
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.cpu.get_capabilities().get('cpu_name', platform.machine())}, {torch.get_num_threads()} thread(s)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
