@@ -1,0 +1,20 @@
+"""What a model costs: its parameters, and the multiply-adds of one face."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fer_models.architectures import EmotionModel
+
+
+def count_parameters(model: EmotionModel) -> int:
+    """The number of trained values."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_multiply_adds(model: EmotionModel) -> int:
+    """Multiply-adds of one face in evaluation mode, of convolutions and matrix products (the rest is below 1 %)."""
+    model.eval()
+    device = next(model.parameters()).device
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(1, 3, model.input_size, model.input_size, device=device))
+    return counter.get_total_flops() // 2  # the counter counts a multiplication and an addition as two

@@ -1,0 +1,58 @@
+"""What a set of predictions is worth: accuracy with its interval, macro-F1, recall a class, confusion matrix."""
+
+import numpy as np
+from scipy.stats import binomtest
+
+from fer_models.emotions import EMOTIONS
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson 1927), which stays inside [0, 1] and holds near its ends."""
+    interval = binomtest(successes, trials).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Counts images by true and predicted emotion.
+
+    Args:
+        labels: integers (N,), indices into EMOTIONS.
+        predictions: integers (N,), indices into EMOTIONS.
+
+    Returns:
+        int64 (7, 7); rows are the true emotions, columns the predicted ones.
+    """
+    counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), dtype=np.int64)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts
+
+
+def summarise(labels: np.ndarray, probabilities: np.ndarray) -> dict:
+    """The figures of one split, as they stand in metrics.json.
+
+    Args:
+        labels: integers (N,), indices into EMOTIONS.
+        probabilities: floats (N, 7); the prediction is the largest of a row.
+
+    Returns:
+        n, accuracy, accuracy_interval [low, high], macro_f1, recall (a dict by emotion) and confusion_matrix (7 lists
+        of 7 counts, rows are the true emotions), all fractions in [0, 1]. An emotion without images has the recall
+        None; one that is neither present nor predicted counts as 0 in macro-F1.
+
+    Raises:
+        ValueError: there are no images.
+    """
+    if len(labels) == 0:
+        raise ValueError("There are no images to evaluate: accuracy is not defined for an empty split.")
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1))
+    correct, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    # F1 = 2 TP / (2 TP + FP + FN), and the denominator is the number of true plus that of predicted images.
+    f1 = 2 * correct / np.maximum(true + predicted, 1)
+    return {
+        "n": len(labels),
+        "accuracy": float(correct.sum() / len(labels)),
+        "accuracy_interval": list(wilson_interval(int(correct.sum()), len(labels))),
+        "macro_f1": float(f1.mean()),
+        "recall": {emotion: float(c / t) if t else None for emotion, c, t in zip(EMOTIONS, correct, true, strict=True)},
+        "confusion_matrix": counts.tolist(),
+    }

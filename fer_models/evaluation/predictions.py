@@ -1,0 +1,37 @@
+"""Runs a model over many stored faces."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fer_models.architectures import EmotionModel
+from fer_models.data.images import enlarge
+
+
+@torch.inference_mode()
+def predict_split(
+    model: EmotionModel, images: Tensor, batch_size: int = 64, flip: bool = False, progress: str | None = None
+) -> np.ndarray:
+    """The probabilities that a model gives to each face, in float32 throughout.
+
+    Args:
+        model: put into evaluation mode; runs on the device that it is on.
+        images: uint8 (N, 48, 48), on any device.
+        batch_size: images a forward pass.
+        flip: show the model each face mirrored left to right.
+        progress: text in front of a progress bar; none where it is None.
+
+    Returns:
+        float32 (N, 7), softmax(logits / model.temperature).
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    probabilities = []
+    with tqdm(total=len(images), desc=progress, unit="img", disable=progress is None) as bar:
+        for batch in images.split(batch_size):
+            faces = enlarge((batch.flip(-1) if flip else batch).to(device), model.input_size)
+            logits = model(faces.contiguous(memory_format=torch.channels_last))
+            probabilities.append((logits / model.temperature).softmax(dim=1).cpu())
+            bar.update(len(batch))
+    return torch.cat(probabilities).numpy()

@@ -1,0 +1,123 @@
+"""The results of all models as Markdown: one table, and what the differences between its rows are worth."""
+
+from itertools import combinations
+
+import numpy as np
+
+from fer_models.evaluation.comparison import SIGNIFICANCE, compare
+from fer_models.evaluation.metrics import summarise
+from fer_models.evaluation.model_card import describe_schedule
+from fer_models.evaluation.results import EvaluationError, Result
+
+# Table I of the student paper that the four models come from: accuracy on FER-2013, in percent.
+PAPER_ACCURACY = {"baseline_cnn": 58.9, "resnet50": 43.5, "attn_cnn": 45.4, "resnet50_cbam": 67.4}
+COLUMNS = (
+    "model", "paper", "ours [95 % interval]", "leak-free", "flip-averaged", "macro-F1", "parameters", "multiply-adds",
+    "epochs x image size (recipe)",
+)  # fmt: skip
+MARKERS = ("<!-- results:begin -->\n", "<!-- results:end -->")
+FOOTNOTE = """\
+Accuracy in percent on FER-2013's test split (PrivateTest): one model, one view of each face, half-precision weights as
+they ship. *Leak-free* leaves out the test images that have an identical copy in the training or validation split.
+*Flip-averaged* is the mean over the face and its mirror image. Multiply-adds are those of one face."""
+COMPARISON_HEAD = f"""\
+Is one better than another? Each pair on the same test images: the difference in accuracy with its 95 % interval (paired
+bootstrap), and McNemar's exact test at {100 * SIGNIFICANCE:.0f} %, not corrected for the number of pairs. Each model
+was trained once: what another seed would change is not in these figures."""
+
+
+def render_results(results: dict[str, Result]) -> str:
+    """The table and the comparisons, ready to stand in README.md.
+
+    Args:
+        results: stored evaluations by model name.
+
+    Raises:
+        EvaluationError: they are not of the same test images in the same order.
+    """
+    labels = [result.predictions.labels for result in results.values()]
+    if not all(np.array_equal(labels[0], other) for other in labels):
+        raise EvaluationError(
+            "The models were evaluated on different test images and cannot be compared. Evaluate them again together: "
+            "python -m fer_models.evaluation --data PATH"
+        )
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_model_row(result) for result in results.values())]
+    if len(results) > 1:
+        rows.append(_mean_row(list(results.values())))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{table}\n\n{FOOTNOTE}\n" + (f"\n{_render_comparisons(results)}\n" if len(results) > 1 else "")
+
+
+def replace_marked_block(document: str, block: str) -> str:
+    """Puts `block` between the two marker comments of a Markdown document.
+
+    Raises:
+        EvaluationError: the document does not have both markers.
+    """
+    begin, end = MARKERS
+    before, begin_found, rest = document.partition(begin)
+    _, end_found, after = rest.partition(end)
+    if not (begin_found and end_found):
+        raise EvaluationError(f"The document has no place for the results: put {begin.strip()} and {end} into it.")
+    return before + begin + block + end + after
+
+
+def _model_row(result: Result) -> tuple[str, ...]:
+    metrics = result.metrics
+    training = metrics["training"]
+    paper = PAPER_ACCURACY[metrics["model"]]
+    recipe = f"{describe_schedule(training['stages'])} ({training['recipe']})"
+    return (f"`{metrics['model']}`", f"{paper}", *_figures(metrics), *_cost(metrics), recipe)
+
+
+def _mean_row(results: list[Result]) -> tuple[str, ...]:
+    """The mean of all models' probabilities, at the cost of them all."""
+    labels, leak_free = results[0].predictions.labels, results[0].predictions.leak_free
+    probabilities = np.mean([result.predictions.probabilities for result in results], axis=0)
+    flip_averaged = np.mean([result.predictions.flip_averaged for result in results], axis=0)
+    metrics = {
+        "test": summarise(labels, probabilities),
+        "test_leak_free": summarise(labels[leak_free], probabilities[leak_free]),
+        "test_flip_averaged": summarise(labels, flip_averaged),
+        "parameters": sum(result.metrics["parameters"] for result in results),
+        "multiply_adds": sum(result.metrics["multiply_adds"] for result in results),
+    }
+    return (f"mean of the {len(results)}", "–", *_figures(metrics), *_cost(metrics), "–")
+
+
+def _figures(metrics: dict) -> tuple[str, ...]:
+    low, high = metrics["test"]["accuracy_interval"]
+    return (
+        f"**{_percent(metrics['test']['accuracy'])}** [{_percent(low)}, {_percent(high)}]",
+        _percent(metrics["test_leak_free"]["accuracy"]),
+        _percent(metrics["test_flip_averaged"]["accuracy"]),
+        _percent(metrics["test"]["macro_f1"]),
+    )
+
+
+def _cost(metrics: dict) -> tuple[str, ...]:
+    return f"{metrics['parameters'] / 1e6:.2f} M", f"{metrics['multiply_adds'] / 1e9:.2f} G"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _render_comparisons(results: dict[str, Result]) -> str:
+    # First the pair whose only difference is CBAM, then the others.
+    pairs = sorted(combinations(results, 2), key=lambda pair: pair != ("resnet50", "resnet50_cbam"))
+    lines = [_comparison_line(results, *pair) for pair in pairs]
+    return "\n".join([COMPARISON_HEAD, "", *lines])
+
+
+def _comparison_line(results: dict[str, Result], first: str, second: str) -> str:
+    labels = results[first].predictions.labels
+    found = compare(labels, results[first].predictions.probabilities, results[second].predictions.probabilities)
+    difference, low, high = (f"{100 * value:+.1f}" for value in (found.difference, *found.interval))
+    better = second if found.difference > 0 else first
+    verdict = f"`{better}` is better" if found.is_significant else "no difference found"
+    p_value = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+    return (
+        f"- `{second}` minus `{first}`: {difference} points [{low}, {high}], alone right on {found.only_second} and "
+        f"{found.only_first} images, {p_value}: {verdict}."
+    )
