@@ -1,0 +1,136 @@
+"""Why a model answered as it did: heat maps of the Grad-CAM family and attention maps, from one forward pass."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fer_models.architectures import EmotionModel
+from fer_models.emotions import EMOTIONS
+from fer_models.explain.explanation import Explanation
+from fer_models.explain.gradients import forward_cut, logit_gradients
+from fer_models.explain.methods import METHODS, eigencam, gradcam, library_heatmaps
+from fer_models.inference import Face, batched, calibrated, exclusive, preprocess
+
+__all__ = ["METHODS", "Explanation", "explain"]
+
+
+def explain(
+    model: EmotionModel,
+    faces: Sequence[Face],
+    target: int | str | None = None,
+    method: str = "gradcam",
+    stage: str | None = None,
+) -> list[Explanation]:
+    """Predicts and explains each face with one forward pass of the model (one a batch of 16 faces).
+
+    Threads may share the model: it is used by one at a time. No hook, gradient or changed mode is left on it, not
+    after an error either.
+
+    Args:
+        model: on any device, in any mode; it runs in eval mode and is left as it was.
+        faces: as in `preprocess`; an empty list gives an empty list.
+        target: the emotion to explain, by index or name; by default the one that the model itself predicts.
+        method: a key of METHODS.
+        stage: the layer to explain: one of `model.stages` (by default the last), or "attention" for the output of the
+            attention module in front of the pooling. At the last stage and at "attention", "gradcam" explains all
+            seven emotions at once; in front of shallower stages most of the network would have to be differentiated
+            seven times, so there `class_maps` is None.
+
+    Returns:
+        One `Explanation` a face, in their order.
+
+    Raises:
+        TypeError: as `preprocess`, or a target that is neither an int nor a string.
+        ValueError: as `preprocess`, or an unknown target, method or stage.
+
+    Example:
+        >>> explanation, = explain(load_model("resnet50"), [Image.open("face.png")])
+        >>> explanation.emotion, explanation.heatmap.shape
+        ('happy', (7, 7))
+    """
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
+    stage = model.stages[-1] if stage is None else stage
+    layer = _layer(model, stage)
+    target = None if target is None else _emotion_index(target)
+
+    return [
+        explanation
+        for batch in batched(faces)
+        for explanation in _explain_batch(model, batch, target, method, stage, layer)
+    ]
+
+
+def _explain_batch(
+    model: EmotionModel, faces: Sequence[Face], target: int | None, method: str, stage: str, layer: nn.Module
+) -> list[Explanation]:
+    with exclusive(model):
+        start = time.perf_counter()
+        features, logits = forward_cut(model, preprocess(faces, model), layer)
+        targets = logits.argmax(dim=1) if target is None else logits.new_full((len(faces),), target, dtype=torch.long)
+        all_classes = method == "gradcam" and stage in (model.stages[-1], "attention")
+        heatmaps, class_maps = _heatmaps(model, method, features, logits, targets, all_classes)
+        probabilities = calibrated(model, logits)
+        spatial, channel = model.spatial_attention, model.channel_attention
+        spatial_attention = None if spatial is None else spatial.map.cpu().numpy()
+        channel_attention = None if channel is None else channel.weights.cpu().numpy()
+        seconds = (time.perf_counter() - start) / len(faces)
+
+    logits = logits.detach().cpu().numpy()
+    return [
+        Explanation(
+            model_name=model.name,
+            method=method,
+            stage=stage,
+            target=int(targets[n]),
+            probabilities=probabilities[n],
+            logits=logits[n],
+            heatmap=heatmaps[n],
+            class_maps=None if class_maps is None else class_maps[n],
+            spatial_attention=None if spatial_attention is None else spatial_attention[n],
+            channel_attention=None if channel_attention is None else channel_attention[n],
+            seconds=seconds,
+        )
+        for n in range(len(faces))
+    ]
+
+
+def _heatmaps(
+    model: EmotionModel, method: str, features: Tensor, logits: Tensor, targets: Tensor, all_classes: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The targets' heat maps (N, h, w) and, if asked for, the signed class maps (N, 7, h, w)."""
+    faces = torch.arange(len(targets), device=targets.device)
+    if all_classes:
+        classes = torch.arange(len(EMOTIONS), device=targets.device)[:, None].expand(-1, len(faces))
+        maps = gradcam(features, logit_gradients(logits, features, classes)).detach()
+        return maps[targets, faces].relu().cpu().numpy(), maps.transpose(0, 1).cpu().numpy()
+    if method == "eigencam":
+        return eigencam(features), None
+    gradients = logit_gradients(logits, features, targets[None])
+    if method == "gradcam":
+        return gradcam(features, gradients)[0].detach().relu().cpu().numpy(), None
+    return library_heatmaps(method, model, features, gradients[0]), None
+
+
+def _layer(model: EmotionModel, stage: str) -> nn.Module:
+    layers = {name: getattr(model, name) for name in model.stages}
+    if model.spatial_attention is not None:
+        layers["attention"] = model.spatial_attention
+    if stage not in layers:
+        raise ValueError(f"{model.name} has no stage {stage!r}. Choose one of: {', '.join(layers)}.")
+    return layers[stage]
+
+
+def _emotion_index(target: int | str) -> int:
+    if isinstance(target, str):
+        if target not in EMOTIONS:
+            raise ValueError(f"There is no emotion {target!r}. Choose one of: {', '.join(EMOTIONS)}.")
+        return EMOTIONS.index(target)
+    if isinstance(target, bool) or not isinstance(target, int | np.integer):
+        raise TypeError(f"The target is a {type(target).__name__}: pass an emotion's name, its index, or None.")
+    if not 0 <= target < len(EMOTIONS):
+        raise ValueError(f"There is no emotion number {target}. Choose one from 0 to {len(EMOTIONS) - 1}.")
+    return int(target)

@@ -1,0 +1,373 @@
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
+
+from fer_models.architectures import MODEL_NAMES, create_model
+from fer_models.architectures.base import EmotionModel
+from fer_models.emotions import EMOTIONS
+from fer_models.explain import METHODS, Explanation, explain
+from fer_models.inference import BATCH_SIZE, exclusive, predict, preprocess
+
+LIBRARY = {
+    "gradcam": GradCAM,
+    "gradcam++": GradCAMPlusPlus,
+    "hirescam": HiResCAM,
+    "xgradcam": XGradCAM,
+    "layercam": LayerCAM,
+    "eigencam": EigenCAM,
+}
+SMALL = {
+    "baseline_cnn": {"widths": (4, 8, 8), "hidden": 16},
+    "attn_cnn": {"widths": (4, 8, 12)},
+    "resnet50": {},
+    "resnet50_cbam": {},
+}
+
+
+def _create(name: str) -> EmotionModel:
+    """A small model in which every part does something: no zero weights, running statistics of its own."""
+    generator = torch.manual_seed(MODEL_NAMES.index(name))
+    model = create_model(name, **SMALL[name]).eval()
+    if name.startswith("resnet50"):
+        model.input_size = 64
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            nn.init.uniform_(module.weight, 0.5, 1, generator=generator)
+    if model.spatial_attention is not None:
+        nn.init.normal_(model.spatial_attention.conv.weight, std=0.2, generator=generator)
+    if model.channel_attention is not None:
+        nn.init.normal_(model.channel_attention.mlp[2].weight, std=0.2, generator=generator)
+    return model
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, EmotionModel]:
+    return {name: _create(name) for name in MODEL_NAMES}
+
+
+@pytest.fixture
+def baseline() -> EmotionModel:
+    return _create("baseline_cnn")
+
+
+def _faces(count: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(7).integers(0, 256, (count, 48, 48), dtype=np.uint8))
+
+
+class Sum(EmotionModel):
+    """Two features of a 2x2 picture, its brightness and its darkness, pooled in front of known weights."""
+
+    name = "sum"
+    input_size = 2
+    stages = ("conv",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1)
+        self.fc = nn.Linear(2, 7)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1 / 3] * 3, [-1 / 3] * 3])[:, :, None, None])
+            self.conv.bias.copy_(torch.tensor([0.0, 1.0]))
+            self.fc.weight.copy_(torch.tensor([[c, -1.0] for c in range(7)]))
+            self.fc.bias.copy_(torch.arange(7.0))
+
+    def forward_features(self, faces):
+        return self.conv(faces)
+
+    def forward_head(self, features):
+        return self.fc(features.mean(dim=(2, 3)))
+
+
+# Each quarter of this face is one cell of Sum's map: brightness 0, 0.8, 0.2 and 0.6.
+QUARTERS = np.kron(np.array([[0, 204], [51, 153]], np.uint8), np.ones((24, 24), np.uint8))
+BRIGHTNESS = np.array([[0, 0.8], [0.2, 0.6]])
+
+
+class Broken(Sum):
+    def forward_head(self, features):
+        raise RuntimeError("the head is broken")
+
+
+def test_the_public_name_is_the_function_and_not_the_package():
+    import fer_models.explain.gradients  # noqa: F401
+    from fer_models import explain as public
+
+    assert public is explain
+
+
+# --- Grad-CAM ------------------------------------------------------------------------------------------------------
+
+
+def test_gradcam_of_a_model_worked_out_by_hand():
+    (explanation,) = explain(Sum(), [QUARTERS], target=3)
+    expected = np.stack([(c * BRIGHTNESS - (1 - BRIGHTNESS)) / 4 for c in range(7)])  # sum_k W_ck A_k / (h w)
+    np.testing.assert_allclose(explanation.class_maps, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(explanation.heatmap, np.maximum(expected[3], 0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(explanation.logits, [c + 0.4 * c - 0.6 for c in range(7)], rtol=1e-5)
+    np.testing.assert_allclose(explanation.normalised(), [[0, 1], [0, 1.4 / 2.2]], rtol=1e-5, atol=1e-6)
+
+
+def test_a_map_without_evidence_is_empty():
+    (explanation,) = explain(Sum(), [QUARTERS], target="angry")  # its weights are 0 and -1
+    assert (explanation.class_maps[0] < -0.04).all()
+    assert explanation.is_empty
+    assert not explanation.normalised().any()
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_gradcam_equals_the_library_for_every_emotion(models, name):
+    model, faces = models[name], _faces(2)
+    explanations = explain(model, faces)
+    for target in range(7):
+        expected = _library_maps("gradcam", model, getattr(model, model.stages[-1]), faces, target)
+        _assert_close(np.stack([e.class_maps[target] for e in explanations]), expected, expected)
+        heatmaps = np.stack([e.heatmap for e in explain(model, faces, target)])
+        _assert_close(heatmaps, np.maximum(expected, 0), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("stage", ["stage2", "stage3", "attention"])
+def test_every_method_equals_a_plain_library_call(models, method, stage):
+    model, faces = models["attn_cnn"], _faces(2)
+    some_are_not_empty = False
+    for target in range(7):
+        heatmaps = np.stack([e.heatmap for e in explain(model, faces, target, method, stage)])
+        expected = _library_maps(method, model, getattr(model, stage), faces, target)
+        _assert_close(heatmaps, np.maximum(expected, 0), expected)
+        some_are_not_empty |= heatmaps.any()
+    assert some_are_not_empty
+
+
+def _library_maps(method: str, model: EmotionModel, layer: nn.Module, faces: list, target: int) -> np.ndarray:
+    """The library's own hooks, full backward and formula; only its ReLU and its min-max scaling are left out."""
+    with LIBRARY[method](model, [layer]) as cam:
+        cam(preprocess(faces, model), [ClassifierOutputTarget(target)] * len(faces))
+        activations = cam.activations_and_grads.activations[0].numpy()
+        gradients = cam.activations_and_grads.gradients[0].numpy() if cam.uses_gradients else None
+        maps = cam.get_cam_image(None, None, None, activations, gradients, False)
+    model.zero_grad()
+    return maps
+
+
+def _assert_close(actual: np.ndarray, expected: np.ndarray, signed: np.ndarray) -> None:
+    """To 1e-5 of the largest value in the signed map: what a ReLU leaves of a negative map may be all rounding."""
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(signed).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"), [("resnet50", "layer4"), ("attn_cnn", "attention"), ("resnet50_cbam", "attention")]
+)
+def test_maps_in_front_of_pooling_and_a_linear_layer_add_up_to_the_logits(models, name, stage):
+    for explanation in explain(models[name], _faces(3), stage=stage):
+        sums = explanation.class_maps.sum(axis=(1, 2)) + models[name].fc.bias.detach().numpy()
+        np.testing.assert_allclose(sums, explanation.logits, rtol=1e-4, atol=1e-4 * np.abs(explanation.logits).max())
+
+
+def test_in_front_of_cbam_the_gates_are_differentiated_too(models):
+    """Its gates depend on the features, so holding them fixed gives another map."""
+    before, behind = (explain(models["resnet50_cbam"], _faces(1), stage=stage)[0] for stage in ("layer4", "attention"))
+    assert before.heatmap.shape == behind.heatmap.shape
+    assert not np.allclose(before.class_maps, behind.class_maps, rtol=1e-2)
+
+
+def test_shallower_stages_are_finer_and_explain_the_target_only(models):
+    for stage, side in [("stem", 32), ("stage1", 32), ("stage2", 16), ("stage3", 8)]:
+        (explanation,) = explain(models["attn_cnn"], _faces(1), stage=stage)
+        assert explanation.stage == stage
+        assert explanation.heatmap.shape == (side, side)
+        assert (explanation.class_maps is None) == (stage != "stage3")
+
+
+# --- what comes with the map ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_rest_of_an_explanation_is_of_the_same_forward_pass(models, name):
+    model, faces = models[name], _faces(2)
+    probabilities = predict(model, faces)
+    with torch.no_grad():
+        logits = model(preprocess(faces, model)).numpy()
+    spatial, channel = model.spatial_attention, model.channel_attention
+    for n, explanation in enumerate(explain(model, faces)):
+        np.testing.assert_allclose(explanation.probabilities, probabilities[n], rtol=1e-5)
+        np.testing.assert_allclose(explanation.logits, logits[n], rtol=1e-4, atol=1e-5)
+        assert explanation.target == probabilities[n].argmax() == EMOTIONS.index(explanation.emotion)
+        assert (explanation.model_name, explanation.method, explanation.stage) == (name, "gradcam", model.stages[-1])
+        assert explanation.seconds > 0
+        for array in (explanation.probabilities, explanation.logits, explanation.heatmap, explanation.class_maps):
+            assert array.dtype == np.float32
+        if spatial is None:
+            assert explanation.spatial_attention is None
+        else:
+            np.testing.assert_array_equal(explanation.spatial_attention, spatial.map[n].numpy())
+        if channel is None:
+            assert explanation.channel_attention is None
+        else:
+            np.testing.assert_array_equal(explanation.channel_attention, channel.weights[n].numpy())
+
+
+def test_the_temperature_scales_the_probabilities_and_not_the_map():
+    cold, hot = Sum(), Sum()
+    hot.temperature = 5.0
+    (one,), (five,) = explain(cold, [QUARTERS]), explain(hot, [QUARTERS])
+    np.testing.assert_allclose(five.probabilities, predict(hot, [QUARTERS])[0], rtol=1e-6)
+    assert five.probabilities.max() < one.probabilities.max()
+    np.testing.assert_array_equal(one.heatmap, five.heatmap)
+
+
+def test_a_certain_model_still_has_a_map():
+    """The softmax is saturated, so its gradient would be zero; the logit's is not."""
+    model = Sum()
+    with torch.no_grad():
+        model.fc.bias[5] = 1000
+    (explanation,) = explain(model, [QUARTERS])
+    assert explanation.probabilities[5] == 1
+    np.testing.assert_allclose(explanation.heatmap, np.maximum(6 * BRIGHTNESS - 1, 0) / 4, rtol=1e-5, atol=1e-6)
+
+
+def test_target_by_name_index_and_default_agree(baseline):
+    faces = _faces(1)
+    (own,) = explain(baseline, faces)
+    for target in (own.emotion, own.target, np.int64(own.target)):
+        (same,) = explain(baseline, faces, target)
+        assert same.target == own.target
+        np.testing.assert_array_equal(same.heatmap, own.heatmap)
+
+
+def test_no_faces_no_explanations(baseline):
+    assert explain(baseline, []) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"target": "bored"}, ValueError, "no emotion 'bored'. Choose one of: angry, disgust"),
+        ({"target": 7}, ValueError, "no emotion number 7. Choose one from 0 to 6"),
+        ({"target": -1}, ValueError, "no emotion number -1"),
+        ({"target": True}, TypeError, "The target is a bool"),
+        ({"target": 2.0}, TypeError, "The target is a float: pass an emotion's name"),
+        ({"method": "magic"}, ValueError, "no method 'magic'. Choose one of: gradcam, gradcam"),
+        ({"stage": "block9"}, ValueError, "baseline_cnn has no stage 'block9'. Choose one of: block1, block2, block3"),
+        ({"stage": "attention"}, ValueError, "baseline_cnn has no stage 'attention'"),
+        ({"faces": _faces(1)[0]}, TypeError, "as a list"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(baseline, arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        explain(baseline, **{"faces": _faces(1), **arguments})
+
+
+# --- cost, and what is left behind ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_forward_pass_a_batch(models, method):
+    model, batches = models["attn_cnn"], []
+    hook = model.stem.register_forward_hook(lambda module, inputs, output: batches.append(len(output)))
+    explain(model, _faces(2), method=method)
+    assert batches == [2]
+    explain(model, _faces(BATCH_SIZE + 1), method=method, stage="attention")
+    assert batches == [2, BATCH_SIZE, 1]
+    hook.remove()
+
+
+def test_the_graph_starts_at_the_stage(baseline):
+    graphs = {}
+    hooks = [
+        getattr(baseline, stage).register_forward_hook(
+            lambda module, inputs, output, stage=stage: graphs.update({stage: output.grad_fn})
+        )
+        for stage in baseline.stages
+    ]
+    explain(baseline, _faces(1), stage="block2")
+    assert graphs["block1"] is None and graphs["block2"] is None and graphs["block3"] is not None
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_left_on_the_model(method):
+    model = _create("attn_cnn").train()
+    model.stem.eval()
+    model.fc.weight.requires_grad_(False)
+    model.fc.bias.grad = torch.ones(7)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    explain(model, _faces(2), method=method, stage="stage2")
+    _assert_untouched(model)
+    assert model.training and model.stage1.training and not model.stem.training
+    assert [name for name, value in model.named_parameters() if not value.requires_grad] == ["fc.weight"]
+    assert [name for name, value in model.named_parameters() if value.grad is not None] == ["fc.bias"]
+    assert torch.equal(model.fc.bias.grad, torch.ones(7))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not model.spatial_attention.map.requires_grad
+
+
+def test_nothing_is_left_behind_by_an_error_in_the_head():
+    model = Broken()
+    with pytest.raises(RuntimeError, match="the head is broken"):
+        explain(model, [QUARTERS])
+    _assert_untouched(model)
+    assert model.training and all(value.grad is None for value in model.parameters())
+
+
+def _assert_untouched(model: EmotionModel) -> None:
+    assert torch.is_grad_enabled()
+    assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
+    with exclusive(model):  # would wait forever if the lock were still held
+        pass
+
+
+def test_explains_where_gradients_are_switched_off(baseline):
+    faces = _faces(1)
+    expected = explain(baseline, faces)[0].heatmap
+    for switched_off in (torch.no_grad(), torch.inference_mode()):
+        with switched_off:
+            np.testing.assert_array_equal(explain(baseline, faces)[0].heatmap, expected)
+            assert not torch.is_grad_enabled()
+
+
+def test_two_threads_on_one_model_get_their_own_maps(models):
+    model, faces = models["attn_cnn"], _faces(4)
+    expected = [explain(model, [face], stage="attention")[0] for face in faces]
+    wrong, done = [], []
+
+    def work(order: range) -> None:
+        for _ in range(8):
+            for n in order:
+                (explanation,) = explain(model, [faces[n]], stage="attention")
+                if not _same(explanation, expected[n]):
+                    wrong.append(n)
+                predict(model, [faces[-n]])
+                done.append(n)
+
+    threads = [threading.Thread(target=work, args=(order,)) for order in (range(4), range(3, -1, -1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 64 and not wrong
+
+
+def _same(one: Explanation, other: Explanation) -> bool:
+    fields = ("heatmap", "class_maps", "spatial_attention", "probabilities")
+    return all(np.allclose(getattr(one, field), getattr(other, field), rtol=1e-5, atol=1e-7) for field in fields)
+
+
+def test_predicting_and_explaining_by_gradcam_never_import_the_library():
+    code = (
+        "import sys, numpy as np\n"
+        "from fer_models.architectures import create_model\n"
+        "from fer_models.explain import explain\n"
+        "explain(create_model('baseline_cnn', widths=(1, 1, 1), hidden=1), [np.zeros((48, 48), np.uint8)])\n"
+        "assert not {'pytorch_grad_cam', 'cv2', 'sklearn'} & set(sys.modules), 'the library was imported'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
