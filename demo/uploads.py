@@ -1,0 +1,74 @@
+"""Open whatever a visitor uploads: an RGB picture of a bounded size, or one sentence that says why not."""
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Only formats that Pillow decodes by itself: its EPS reader, for one, would start Ghostscript on the visitor's file.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+# The largest picture that is decoded: 50 million pixels, as many as usual phones take. Decoding and reducing one takes
+# up to 450 MB for a moment (a PNG with transparency).
+MAX_PIXELS = 50_000_000
+
+# The longest side of what is returned. Every face is reduced to 48x48 later on, and thirty of them fit side by side at
+# this size; more pixels would only make detection, drawing and the way back to the browser slower.
+MAX_SIDE = 2048
+
+# What shows through transparent pixels: neutral grey, which makes an edge with neither dark nor light contents.
+BACKGROUND = (128, 128, 128)
+
+
+class UploadError(ValueError):
+    """An upload that cannot be used; the message is one sentence for the visitor."""
+
+
+def open_image(path: str | PathLike[str]) -> Image.Image:
+    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px a side.
+
+    Transparency is laid on `BACKGROUND`, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
+    before anything is decoded.
+
+    Raises:
+        UploadError: the file is empty, not a picture, damaged, or has more than `MAX_PIXELS` pixels.
+    """
+    too_large = f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; please make it smaller first."
+    if Path(path).stat().st_size == 0:
+        raise UploadError("The file is empty; please choose another picture.")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UploadError(too_large)
+            return _upright_rgb(image)
+    except UploadError:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which it checks while it reads the header
+        raise UploadError(too_large) from error
+    except UnidentifiedImageError as error:
+        raise UploadError(
+            "This is not a picture that can be read; please use a JPEG, PNG, WebP or GIF file."
+        ) from error
+    except Exception as error:  # Pillow's decoders raise whatever their parsing of a broken file runs into
+        raise UploadError("The picture is damaged or incomplete; please choose another file.") from error
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("1", "P"):
+        image = image.convert("RGBA")  # else reducing it would drop pixels instead of averaging them
+    image.thumbnail((MAX_SIDE, MAX_SIDE))  # first of all: a JPEG is then already decoded at a reduced size
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale deep grey to 8 bits: 16 bits by their full range, 32-bit integers and floats by the range they take."""
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    low, high = (0, 65535) if image.mode.startswith("I;16") else (pixels.min(), pixels.max())
+    return Image.fromarray(np.rint((pixels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))

@@ -1,0 +1,155 @@
+"""Faces are found whatever their tilt and size, and cropped as FER-2013's are."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.faces import BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HEIGHT, BOX_WIDTH, Face, crop_face, find_faces, measure_margin
+
+EXAMPLES = Path(__file__).parent.parent / "demo" / "examples"
+
+# Read off the photographs by eye: left, top, right, bottom of the face, and the pupils, the left one as seen first.
+BOXES = {"eileen_collins.jpg": (180, 62, 270, 176), "grace_hopper.jpg": (175, 125, 358, 330)}
+PUPILS = {"eileen_collins.jpg": [(203, 101), (248, 103)], "grace_hopper.jpg": [(221, 189), (305, 187)]}
+
+portraits = pytest.mark.parametrize("name", BOXES)
+
+
+def example(name: str) -> Image.Image:
+    return Image.open(EXAMPLES / name).convert("RGB")
+
+
+def head(name: str, height: int, degrees: float = 0) -> Image.Image:
+    """A square cut from a portrait: a face of the given height in its middle, rotated about its middle."""
+    left, top, right, bottom = BOXES[name]
+    x, y, half = (left + right) / 2, (top + bottom) / 2, bottom - top
+    margin = 100  # the picture's edge is continued, so that every square lies within it
+    padded = np.pad(np.asarray(example(name)), ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    turned = Image.fromarray(padded).rotate(degrees, Image.Resampling.BICUBIC, center=(x + margin, y + margin))
+    corners = (x - half + margin, y - half + margin, x + half + margin, y + half + margin)
+    return turned.resize((2 * height, 2 * height), Image.Resampling.LANCZOS, box=corners)
+
+
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    intersection = max(width, 0) * max(height, 0)
+    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
+
+
+@portraits
+def test_box_and_eyes_are_where_they_are_seen(name):
+    (face,) = find_faces(example(name))
+    assert overlap(face.box, BOXES[name]) > 0.8
+    assert 0.6 <= face.score <= 1
+    inter_ocular = PUPILS[name][1][0] - PUPILS[name][0][0]
+    assert np.abs(face.landmarks[:2] - PUPILS[name]).max() < 0.15 * inter_ocular
+
+
+@portraits
+@pytest.mark.parametrize("degrees", [-30, -15, 0, 15, 30])
+@pytest.mark.parametrize("height", [40, 80, 160, 640])
+def test_one_face_whatever_its_tilt_and_size(name, degrees, height):
+    (face,) = find_faces(head(name, height, degrees))
+    # The middle of the face is the middle of the picture; a tilted face's box has nearly the same area.
+    left, top, right, bottom = BOXES[name]
+    width = height * (right - left) / (bottom - top)
+    truth = (height - width / 2, height / 2, height + width / 2, 3 * height / 2)
+    assert overlap(face.box, truth) > 0.65
+
+
+@portraits
+@pytest.mark.parametrize("side", [700, 1500, 2048])
+def test_a_face_that_fills_a_large_picture_is_one_face(name, side):
+    left, top, right, bottom = BOXES[name]
+    middle, half = (left + right) / 2, (bottom - top) / 2
+    close_up = example(name).resize(
+        (side, side), Image.Resampling.BICUBIC, box=(middle - half, top, middle + half, bottom)
+    )
+    (face,) = find_faces(close_up)
+    assert overlap(face.box, ((side - side * 0.8) / 2, 0, side * 0.9, side)) > 0.7
+
+
+def test_thirty_faces_of_different_sizes_are_all_found_the_largest_first():
+    picture = Image.new("RGB", (1600, 1200), (90, 110, 130))
+    rng = np.random.default_rng(0)
+    truths = []
+    for i in range(30):
+        height = (40, 60, 75)[i % 3]
+        tile = head(sorted(BOXES)[i % 2], height, degrees=rng.uniform(-25, 25))
+        corner = (i % 6 * 260 + 40, i // 6 * 230 + 40)
+        picture.paste(tile, corner)
+        truths.append((corner[0] + height, corner[1] + height, height))
+    faces = find_faces(picture)
+    assert len(faces) == 30
+    heights = [face.box[3] - face.box[1] for face in faces]
+    assert min(heights[:10]) > max(heights[10:20]) > min(heights[10:20]) > max(heights[20:])
+    centres = np.array([((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2) for face in faces])
+    for x, y, height in truths:
+        assert np.hypot(*(centres - (x, y)).T).min() < 0.25 * height
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("group.jpg", 6), ("like_fer2013.png", 1), ("mouth_covered.jpg", 1), ("tilted.jpg", 1)]
+)
+def test_examples(name, count):
+    assert len(find_faces(example(name))) == count
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (32, 640), (60, 1280), (48, 48), (640, 480)])
+def test_nothing_is_found_where_nothing_is(size):
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    assert find_faces(Image.new("RGB", size, (200, 180, 160))) == []
+    assert find_faces(Image.fromarray(noise)) == []
+
+
+def test_threads_do_not_disturb_each_other():
+    pictures = [head(name, height) for name in BOXES for height in (40, 61, 90, 133)]
+    alone = [find_faces(picture)[0].box for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = [faces[0].box for faces in pool.map(find_faces, pictures * 4)]
+    assert together == alone * 4
+
+
+def face_at(left: float, top: float, side: float) -> Face:
+    """A face whose crop is the square of the given corner and side, by the constants' definition."""
+    x, y = left + BOX_CENTRE_X * side, top + BOX_CENTRE_Y * side
+    width, height = BOX_WIDTH * side, BOX_HEIGHT * side
+    return Face((x - width / 2, y - height / 2, x + width / 2, y + height / 2), 0.9, np.zeros((5, 2), np.float32))
+
+
+def test_crop_places_the_box_as_in_fer2013():
+    ramp = np.arange(100 * 120 * 3, dtype=np.uint32).reshape(100, 120, 3).astype(np.uint8)
+    crop = crop_face(Image.fromarray(ramp), face_at(left=30, top=20, side=50))
+    assert np.array_equal(np.asarray(crop), ramp[20:70, 30:80])
+
+
+def test_crop_repeats_the_edge_where_it_sticks_out():
+    pixels = np.array([[[1] * 3, [2] * 3], [[3] * 3, [4] * 3]], dtype=np.uint8)
+    crop = crop_face(Image.fromarray(pixels), face_at(left=-1, top=-1, side=4))
+    assert np.asarray(crop)[:, :, 0].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+
+
+def test_crop_of_a_tiny_face_is_a_pixel():
+    assert crop_face(Image.new("RGB", (9, 9)), face_at(left=4, top=4, side=0.1)).size == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "columns", "rows"), [((4, 2), [1, 2], [0, 1]), ((2, 5), [0, 1], [1, 2]), ((1, 1), [0], [0])]
+)
+def test_without_a_face_the_crop_is_the_middle_square(size, columns, rows):
+    pixels = np.arange(size[0] * size[1], dtype=np.uint8).reshape(size[1], size[0])
+    crop = np.asarray(crop_face(Image.fromarray(pixels).convert("RGB"), None))
+    assert np.array_equal(crop[:, :, 0], pixels[np.ix_(rows, columns)])
+
+
+@portraits
+def test_a_cropped_face_would_be_cropped_to_itself(name):
+    portrait = example(name)
+    crop = crop_face(portrait, find_faces(portrait)[0]).convert("L").resize((48, 48), Image.Resampling.LANCZOS)
+    [(width, height, x, y)] = measure_margin(np.asarray(crop)[None])
+    assert (width * height / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5 == pytest.approx(1, abs=0.1)
+    assert (x, y) == pytest.approx((BOX_CENTRE_X, BOX_CENTRE_Y), abs=0.06)
