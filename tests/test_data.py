@@ -133,6 +133,13 @@ def test_to_grey48_averages_areas() -> None:
     assert (to_grey48(colour) == 150).all()  # luma's weight of green: 0.587
 
 
+def test_to_grey48_scales_16_bits_and_refuses_what_has_no_luma() -> None:
+    deep = Image.fromarray(np.full((60, 60), 128 * 256, dtype=np.uint16))
+    assert deep.mode == "I;16" and (to_grey48(deep) == 128).all()
+    with pytest.raises(ValueError, match="mode 'LAB'.*Convert it to RGB"):
+        to_grey48(Image.new("LAB", (48, 48)))
+
+
 def test_enlarge_keeps_constants_and_range() -> None:
     faces = enlarge(torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1).expand(3, 48, 48), 128)
     assert faces.shape == (3, 3, 128, 128)

@@ -22,7 +22,7 @@ from fer_models.evaluation.complexity import count_multiply_adds, count_paramete
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.figures import draw_learning_curves, draw_samples, read_history
 from fer_models.evaluation.metrics import summarise
-from fer_models.evaluation.model_card import render_model_card
+from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
 from fer_models.evaluation.predictions import predict_split
 from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result
 from fer_models.evaluation.table import MARKERS, render_results, replace_marked_block
@@ -228,6 +228,19 @@ def test_model_card_names_the_uses_that_european_law_forbids_or_restricts(evalua
     text = (evaluated / "README.md").read_text(encoding="utf-8")
     for law in ("Regulation (EU) 2024/1689", "Article 5(1)(f)", "Annex III, point 1(c)", "Article 50(3)"):
         assert law in text
+
+
+def test_a_checkpoint_that_started_from_an_earlier_one_tells_both_runs():
+    earlier = TRAINING | {
+        "command": "python train.py --recipe trunk",
+        "recipe": "trunk",
+        "stages": [[64, 3]],
+        "hours": 1,
+    }
+    later = TRAINING | {"recipe": "finish", "stages": [[224, 0.5]], "hours": 2.5, "started_from": earlier}
+    assert [run["recipe"] for run in whole_training(later)] == ["trunk", "finish"]
+    assert describe_schedule(later) == "3 x 64 px, 0.5 x 224 px"
+    assert describe_schedule(earlier) == "3 x 64 px"
 
 
 def test_an_evaluation_of_other_weights_is_refused_until_it_is_made_again(tmp_path, evaluated, data, monkeypatch):

@@ -18,9 +18,17 @@ def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
 
     Returns:
         uint8 (48, 48), luma after ITU-R 601-2 (what PIL's "L" means), averaged over each pixel's area.
+
+    Raises:
+        ValueError: the picture is in a mode that PIL cannot turn to grey.
     """
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
-    grey = image.convert("L")
+    if image.mode.startswith("I"):  # 16 bits a pixel, which PIL's conversion would clip at 255 instead of scaling
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    try:
+        grey = image.convert("L")
+    except ValueError as error:
+        raise ValueError(f"A picture of mode {image.mode!r} cannot become grey. Convert it to RGB first.") from error
     if grey.size != (FER_SIZE, FER_SIZE):
         # Reducing averages areas; enlarging a face that is smaller than 48 px has to interpolate.
         smooth = Image.Resampling.BOX if min(grey.size) >= FER_SIZE else Image.Resampling.BILINEAR

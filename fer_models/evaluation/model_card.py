@@ -49,14 +49,22 @@ def render_model_card(config: dict, metrics: dict) -> str:
         config=config,
         metrics=metrics,
         training=training,
-        schedule=describe_schedule(training["stages"]),
-        starting_weights=_describe_start(training),
+        runs=whole_training(training),
+        schedule=describe_schedule(training),
+        starting_weights=_describe_start(whole_training(training)[0]),
     )
     return str(card) + "\n"
 
 
-def describe_schedule(stages: list[list[float]]) -> str:
-    """[[64, 4], [96, 0.5]] -> "4 x 64 px, 0.5 x 96 px": epochs x image size."""
+def whole_training(training: dict) -> list[dict]:
+    """The runs that made a checkpoint, first to last: a run may have started from the weights of an earlier one."""
+    earlier = training.get("started_from")
+    return [*(whole_training(earlier) if earlier else []), training]
+
+
+def describe_schedule(training: dict) -> str:
+    """Epochs x image size over all runs, such as "4 x 64 px, 0.5 x 96 px"."""
+    stages = [stage for run in whole_training(training) for stage in run["stages"]]
     return ", ".join(f"{epochs:g} x {size} px" for size, epochs in stages)
 
 

@@ -66,7 +66,7 @@ def _model_row(result: Result) -> tuple[str, ...]:
     metrics = result.metrics
     training = metrics["training"]
     paper = PAPER_ACCURACY[metrics["model"]]
-    recipe = f"{describe_schedule(training['stages'])} ({training['recipe']})"
+    recipe = f"{describe_schedule(training)} ({training['recipe']})"
     return (f"`{metrics['model']}`", f"{paper}", *_figures(metrics), *_cost(metrics), recipe)
 
 

@@ -1,0 +1,103 @@
+"""Saving and loading checkpoints, and every way in which a file can be wrong."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fer_models import CheckpointError, create_model, load_model
+from fer_models.checkpoints import save_checkpoint
+
+CONFIG = {"widths": [4, 8, 8], "hidden": 16}
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A weights folder with a tiny baseline_cnn in it."""
+    torch.manual_seed(0)
+    model = create_model("baseline_cnn", **CONFIG)
+    model.temperature = 1.5
+    save_checkpoint(model, tmp_path / "baseline_cnn", {"recipe": "test"})
+    return tmp_path
+
+
+def edit_config(weights: Path, **changes: object) -> None:
+    file = weights / "baseline_cnn" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def test_a_checkpoint_comes_back_rounded_to_half_precision(weights: Path) -> None:
+    torch.manual_seed(0)
+    original = create_model("baseline_cnn", **CONFIG).state_dict()
+    model = load_model("baseline_cnn", weights)
+    assert not model.training and model.temperature == 1.5
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype == original[name].dtype
+        assert torch.equal(tensor, original[name].half().to(tensor.dtype))
+
+
+def test_the_same_weights_give_the_same_file(weights: Path, tmp_path: Path) -> None:
+    save_checkpoint(load_model("baseline_cnn", weights), tmp_path / "again" / "baseline_cnn", {})
+    first, again = (folder / "baseline_cnn" / "model.safetensors" for folder in (weights, tmp_path / "again"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_missing_files_say_what_to_do(weights: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"attn_cnn/config\.json is missing.*train\.py --model attn_cnn"):
+        load_model("attn_cnn", weights)
+    (weights / "baseline_cnn" / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
+        load_model("baseline_cnn", weights)
+    with pytest.raises(ValueError, match="no model named '../secret'"):
+        load_model("../secret", weights)
+
+
+def test_a_cut_off_file_is_found_by_its_hash(weights: Path) -> None:
+    file = weights / "baseline_cnn" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        load_model("baseline_cnn", weights)
+    file.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(CheckpointError, match="Git LFS pointer"):
+        load_model("baseline_cnn", weights)
+
+
+def test_foreign_files_are_refused(weights: Path) -> None:
+    file = weights / "baseline_cnn" / "model.safetensors"
+    save_file({"other.weight": torch.zeros(2)}, file)
+    edit_config(weights, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(CheckpointError, match="does not fit the model 'baseline_cnn'"):
+        load_model("baseline_cnn", weights)
+    file.write_bytes(b"\x80\x04pickle")
+    edit_config(weights, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+    with pytest.raises(CheckpointError, match="does not fit the model 'baseline_cnn'"):
+        load_model("baseline_cnn", weights)
+
+
+def test_wrong_shapes_and_arguments_are_refused(weights: Path) -> None:
+    edit_config(weights, architecture=CONFIG | {"hidden": 32})
+    with pytest.raises(CheckpointError, match="size mismatch"):
+        load_model("baseline_cnn", weights)
+    edit_config(weights, architecture={"depth": 3})
+    with pytest.raises(CheckpointError, match="unexpected keyword"):
+        load_model("baseline_cnn", weights)
+
+
+def test_a_config_that_is_none_is_refused(weights: Path) -> None:
+    edit_config(weights, name="attn_cnn")
+    with pytest.raises(CheckpointError, match="belongs to the model 'attn_cnn'"):
+        load_model("baseline_cnn", weights)
+    file = weights / "baseline_cnn" / "config.json"
+    for content, complaint in (("{", "not valid JSON"), ("[]", r"not the config\.json of a FER Lens model")):
+        file.write_text(content)
+        with pytest.raises(CheckpointError, match=complaint):
+            load_model("baseline_cnn", weights)
+
+
+def test_the_shipped_checkpoints_load() -> None:
+    shipped = Path(__file__).parents[1] / "weights"
+    for name in sorted(folder.name for folder in shipped.iterdir() if folder.is_dir()):
+        assert load_model(name, shipped).name == name
