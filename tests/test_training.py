@@ -171,7 +171,7 @@ def test_nan_stops_and_keeps_the_last_good_state(
     with pytest.raises(LossNotFinite, match=r"epoch 2, step 3.*last good state"):
         run(small_data, tmp_path)
     parts, progress = read_state(tmp_path / "state.safetensors")
-    assert (progress["segment"], progress["step"]) == (1, 0)
+    assert (progress["progress"]["segment"], progress["progress"]["step"]) == (1, 0)
     assert all(tensor.isfinite().all() for tensor in parts["model"].values())
 
 
@@ -235,7 +235,7 @@ def test_killed_training_resumes_and_writes_a_whole_checkpoint(kaggle_folder: Pa
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert read_progress(state)["segment"] < 12
+    assert read_progress(state)["progress"]["segment"] < 12
 
     finished = subprocess.run([*arguments, "--resume"], cwd=ROOT, env=environment(tmp_path), capture_output=True)
     assert finished.returncode == 0, finished.stderr.decode()

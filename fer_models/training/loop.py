@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -96,130 +96,182 @@ def train(
         TrainingStopped: SIGINT or SIGTERM came; the state is saved.
         LossNotFinite: the loss is no number any more.
     """
-    device = accelerator.device
-    state_file = run_dir / "state.safetensors"
-    training, validation = data.train.to(device), data.validation.to(device)
+    training, validation = data.train.to(accelerator.device), data.validation.to(accelerator.device)
     segments = plan(recipe, len(training))
     identity = {"model": model.name, "seed": seed, "data": data.fingerprint, "recipe": _plain(asdict(recipe))}
-
-    model = model.to(device, memory_format=torch.channels_last)
-    optimizer = _optimizer(model, recipe)
-    average = AveragedModel(model, multi_avg_fn=_average_step(recipe.ema), use_buffers=True)
-    progress = {
-        "identity": identity, "segment": 0, "step": 0, "loss": 0.0, "correct": 0, "seconds": 0.0, "images": 0,
-        "best_accuracy": -1.0, "best_segment": -1, "history": [],
-    }  # fmt: skip
-    best: dict[str, Tensor] = {}
-
-    if state_file.exists():
-        if not resume:
-            raise StateError(f"{state_file} holds an unfinished or finished run. Go on with --resume, or delete it.")
-        if read_progress(state_file)["identity"] != identity:
-            raise StateError(
-                f"{state_file} belongs to a run with another recipe, seed or data set. Repeat that run's options, or "
-                "delete the file."
-            )
-        parts, progress = read_state(state_file)
-        model.load_state_dict(parts["model"])
-        average.load_state_dict(parts["average"])
-        best = parts.get("best", {})
-        if "optimizer" in parts:
-            load_optimizer_tensors(optimizer, parts["optimizer"])
-        log.info("Resumed %s after %d of %d segments.", model.name, progress["segment"], len(segments))
-
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
-
-    def save() -> None:
-        """Called at the same step by every process; one of them writes."""
-        if accelerator.is_main_process:
-            parts = {"model": model.state_dict(), "average": average.state_dict()}
-            parts |= {"optimizer": optimizer_tensors(optimizer), "best": best}
-            write_state(state_file, parts, progress)
-            _write_history(run_dir / "history.csv", progress["history"])
-        accelerator.wait_for_everyone()
+    run = _Run(model, recipe, run_dir, accelerator, identity)
+    run.restore(resume)
+    progress = run.progress
 
     with _stop_on_signal() as stop_requested, _progress_bar(model.name, segments, progress, accelerator) as bar:
         last_save = time.monotonic()
-        while progress["segment"] < len(segments):
-            index, segment = progress["segment"], segments[progress["segment"]]
-            if progress["step"] == 0 and segment.new_size:
-                average.n_averaged.zero_()  # weights averaged at another size are worth nothing at this one
+        for index, segment in list(enumerate(segments))[progress.segment :]:
+            if progress.step == 0 and segment.new_size:
+                run.average.n_averaged.zero_()  # weights averaged at another size are worth nothing at this one
             order = _shuffled(len(training), seed, index)
-            wrapped.train()
-            loss_sum, correct = progress["loss"], progress["correct"]
-            first, started = progress["step"], time.monotonic()
-            seconds_before = progress["seconds"]
+            run.wrapped.train()
+            loss_sum, correct = progress.loss, progress.correct
+            first, seconds_before, started = progress.step, progress.seconds, time.monotonic()
             for step in range(first, segment.steps):
                 _seed_step(seed, index, step, accelerator.process_index)
-                batch = _share(order, step, recipe.batch_size, accelerator).to(device)
+                batch = _share(order, step, recipe.batch_size, accelerator)
                 faces = augment(training.images[batch], segment.size, recipe.augmentation)
-                labels = training.labels[batch]
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(recipe, segments, index, step)
-                logits = wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
-                loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-                optimizer.zero_grad()
-                accelerator.backward(loss)
-                optimizer.step()
-                average.update_parameters(model)
-                loss_sum = loss_sum + loss.detach()
-                correct = correct + (logits.argmax(dim=1) == labels).sum()
+                rate = learning_rate(recipe, segments, index, step)
+                loss, hits = run.step(faces, training.labels[batch], rate)
+                loss_sum, correct = loss_sum + loss, correct + hits
 
-                last = step + 1 == segment.steps
-                due = time.monotonic() - last_save > save_minutes * 60
-                if last or (step + 1) % CHECK_EVERY[device.type] == 0:
-                    loss_sum, correct = float(loss_sum), int(correct)
-                    _check_loss(loss_sum, state_file, segment, step)
-                    seconds, seen = time.monotonic() - started, step + 1 - progress["step"]
-                    progress |= {"step": step + 1, "loss": loss_sum, "correct": correct}
-                    progress["seconds"] = seconds_before + seconds
-                    progress["images"] += seen * recipe.batch_size
-                    bar.set_postfix_str(
-                        f"{(step + 1 - first) * recipe.batch_size / seconds:.0f} images/s, {segment.size} px, "
-                        f"loss {loss_sum / (step + 1):.3f}, best validation {max(progress['best_accuracy'], 0):.1%}",
-                        refresh=False,
-                    )
-                    bar.update(seen * segment.size**2)
-                    if _any(accelerator, stop_requested()) and not last:
-                        save()
-                        raise TrainingStopped(f"Stopped at epoch {segment.epoch:g}. Go on with --resume.")
-                    if _any(accelerator, due) and not last:
-                        save()
-                        last_save = time.monotonic()
+                is_last = step + 1 == segment.steps
+                if not (is_last or (step + 1) % CHECK_EVERY[accelerator.device.type] == 0):
+                    continue
+                loss_sum, correct = float(loss_sum), int(correct)
+                _check_loss(loss_sum, run.state_file, segment, step)
+                seconds, steps = time.monotonic() - started, step + 1 - progress.step
+                progress.step, progress.loss, progress.correct = step + 1, loss_sum, correct
+                progress.seconds = seconds_before + seconds
+                progress.images += steps * recipe.batch_size
+                bar.set_postfix_str(
+                    f"{(step + 1 - first) * recipe.batch_size / seconds:.0f} images/s, {segment.size} px, "
+                    f"loss {loss_sum / (step + 1):.3f}, best validation {progress.best_accuracy:.1%}",
+                    refresh=False,
+                )
+                bar.update(steps * segment.size**2)
+                if is_last:
+                    break
+                if _any(accelerator, stop_requested()):
+                    run.save()
+                    raise TrainingStopped(f"Stopped in epoch {math.ceil(segment.epoch)}. Go on with --resume.")
+                if _any(accelerator, time.monotonic() - last_save > save_minutes * 60):
+                    run.save()
+                    last_save = time.monotonic()
 
-            kept = average.module if recipe.ema else model
-            validation_loss, validation_accuracy = validate(kept, validation, segment.size, accelerator)
-            share = accelerator.num_processes
-            row = {
-                "epoch": segment.epoch,
-                "size": segment.size,
-                "train_loss": round(progress["loss"] / segment.steps, 4),
-                "train_accuracy": round(progress["correct"] * share / (segment.steps * recipe.batch_size), 4),
-                "validation_loss": round(validation_loss, 4),
-                "validation_accuracy": round(validation_accuracy, 4),
-                "learning_rate": learning_rate(recipe, segments, index, segment.steps - 1),
-                "seconds": round(progress["seconds"], 1),
-                "images_per_second": round(progress["images"] / progress["seconds"], 1),
-            }
-            progress["history"].append(row)
+            row = run.validate(validation, segment, learning_rate(recipe, segments, index, segment.steps - 1))
             if accelerator.is_main_process:
                 bar.write(_sentence(model.name, row))
             # Only weights of the last size can be the best: the model will run at that size.
-            if segment.size == segments[-1].size and validation_accuracy > progress["best_accuracy"]:
-                progress |= {"best_accuracy": validation_accuracy, "best_segment": index}
-                best = {name: tensor.detach().clone() for name, tensor in kept.state_dict().items()}
-            progress |= {"segment": index + 1, "step": 0, "loss": 0.0, "correct": 0}
-            out_of_patience = recipe.patience is not None and index - progress["best_segment"] >= recipe.patience
+            if segment.size == segments[-1].size:
+                run.keep_if_best(row["validation_accuracy"], index)
+            progress.segment, progress.step, progress.loss, progress.correct = index + 1, 0, 0.0, 0
+            out_of_patience = recipe.patience is not None and index - progress.best_segment >= recipe.patience
+            if out_of_patience:
+                progress.segment = len(segments)
+            run.save()
+            last_save = time.monotonic()
             if out_of_patience:
                 log.info("No better validation accuracy for %d epochs: stopped early.", recipe.patience)
-                progress["segment"] = len(segments)
-            save()
-            last_save = time.monotonic()
-            if _any(accelerator, stop_requested()) and progress["segment"] < len(segments):
+                break
+            if _any(accelerator, stop_requested()) and progress.segment < len(segments):
                 raise TrainingStopped(f"Stopped after epoch {segment.epoch:g}. Go on with --resume.")
 
-    model.load_state_dict(best)
-    return Result(model.eval(), progress["history"], progress["seconds"], progress["images"])
+    model.load_state_dict(run.best)
+    return Result(model.eval(), progress.history, progress.seconds, progress.images)
+
+
+@dataclass
+class _Progress:
+    """The position in a run, and what has been counted on the way.
+
+    Attributes:
+        segment, step: segments finished, and steps done in the next one.
+        loss, correct: sums over those steps.
+        seconds, images: spent and seen since the beginning.
+        best_accuracy, best_segment: where the best weights come from; -1 before there are any.
+        history: one row a finished segment.
+    """
+
+    segment: int = 0
+    step: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    best_accuracy: float = 0.0
+    best_segment: int = -1
+    history: list[dict] = field(default_factory=list)
+
+
+class _Run:
+    """Everything of a training that changes: weights, average, optimizer and position, to be saved and restored."""
+
+    def __init__(
+        self, model: EmotionModel, recipe: Recipe, run_dir: Path, accelerator: Accelerator, identity: dict
+    ) -> None:
+        self.recipe, self.accelerator, self.identity = recipe, accelerator, identity
+        self.run_dir, self.state_file = run_dir, run_dir / "state.safetensors"
+        self.model = model.to(accelerator.device, memory_format=torch.channels_last)
+        self.average = AveragedModel(self.model, multi_avg_fn=_average_step(recipe.ema), use_buffers=True)
+        self.wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, recipe))
+        self.progress = _Progress()
+        self.best: dict[str, Tensor] = {}
+
+    def restore(self, resume: bool) -> None:
+        """Goes on from the saved state, if there is one and it is this run's."""
+        if not self.state_file.exists():
+            return
+        if not resume:
+            raise StateError(f"{self.state_file} holds a run already. Go on with --resume, or delete it.")
+        if read_progress(self.state_file)["identity"] != self.identity:
+            raise StateError(
+                f"{self.state_file} belongs to a run with another recipe, seed or data set. Repeat that run's options, "
+                "or delete the file."
+            )
+        parts, saved = read_state(self.state_file)
+        self.model.load_state_dict(parts["model"])
+        self.average.load_state_dict(parts["average"])
+        load_optimizer_tensors(self.optimizer, parts["optimizer"])
+        self.best = parts.get("best", {})
+        self.progress = _Progress(**saved["progress"])
+        log.info("Resumed after %d epochs and %d steps.", len(self.progress.history), self.progress.step)
+
+    def save(self) -> None:
+        """Called at the same step by every process; one of them writes."""
+        if self.accelerator.is_main_process:
+            parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+            parts |= {"optimizer": optimizer_tensors(self.optimizer), "best": self.best}
+            write_state(self.state_file, parts, {"identity": self.identity, "progress": asdict(self.progress)})
+            _write_history(self.run_dir / "history.csv", self.progress.history)
+        self.accelerator.wait_for_everyone()
+
+    def step(self, faces: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """One update of the weights. Returns the loss and the number of faces that were right, on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits = self.wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        return loss.detach(), (logits.argmax(dim=1) == labels).sum()
+
+    @property
+    def kept(self) -> nn.Module:
+        """The weights that are validated and shipped."""
+        return self.average.module if self.recipe.ema else self.model
+
+    def validate(self, validation: Split, segment: Segment, rate: float) -> dict:
+        """Closes a segment: a row of the history, of all processes together."""
+        progress, accelerator = self.progress, self.accelerator
+        sums = torch.tensor([progress.loss, progress.correct], device=accelerator.device)
+        loss, correct = accelerator.reduce(sums, "sum").tolist()
+        validation_loss, validation_accuracy = validate(self.kept, validation, segment.size, accelerator)
+        row = {
+            "epoch": segment.epoch,
+            "size": segment.size,
+            "train_loss": round(loss / (segment.steps * accelerator.num_processes), 4),
+            "train_accuracy": round(correct / (segment.steps * self.recipe.batch_size), 4),
+            "validation_loss": round(validation_loss, 4),
+            "validation_accuracy": round(validation_accuracy, 4),
+            "learning_rate": rate,
+            "seconds": round(progress.seconds, 1),
+            "images_per_second": round(progress.images / progress.seconds, 1),
+        }
+        progress.history.append(row)
+        return row
+
+    def keep_if_best(self, accuracy: float, segment: int) -> None:
+        if self.progress.best_segment < 0 or accuracy > self.progress.best_accuracy:
+            self.progress.best_accuracy, self.progress.best_segment = accuracy, segment
+            self.best = {name: tensor.detach().clone() for name, tensor in self.kept.state_dict().items()}
 
 
 @torch.inference_mode()
@@ -318,16 +370,19 @@ def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> N
 # ---- Reports ------------------------------------------------------------------------------------------------------
 
 
-def _progress_bar(name: str, segments: list[Segment], progress: dict, accelerator: Accelerator) -> tqdm:
+def _progress_bar(name: str, segments: list[Segment], progress: _Progress, accelerator: Accelerator) -> tqdm:
     """A bar that counts pixels, so that its estimate of the time left holds when the size grows."""
     pixels = [segment.steps * segment.size**2 for segment in segments]
-    done = sum(pixels[: progress["segment"]])
-    if progress["segment"] < len(segments):
-        done += progress["step"] * segments[progress["segment"]].size ** 2
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}, {postfix}"
-    hidden = not accelerator.is_main_process
+    done = sum(pixels[: progress.segment])
+    if progress.segment < len(segments):
+        done += progress.step * segments[progress.segment].size ** 2
     return tqdm(
-        desc=name, total=sum(pixels), initial=done, bar_format=layout, disable=hidden, mininterval=_bar_interval()
+        desc=name,
+        total=sum(pixels),
+        initial=done,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} < {remaining}{postfix}",
+        disable=not accelerator.is_main_process,
+        mininterval=_bar_interval(),
     )
 
 
