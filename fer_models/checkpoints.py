@@ -23,7 +23,7 @@ def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) 
     """Writes `model.safetensors` (floating point tensors as float16) and `config.json`.
 
     Args:
-        model: the model whose weights, architecture and temperature are stored.
+        model: the model whose weights, architecture, temperature and threshold are stored.
         directory: created if it is not there; usually weights/<name>.
         training: how the weights came about (command, recipe, seed, versions, ...), JSON-serialisable.
     """
@@ -40,6 +40,7 @@ def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) 
         "emotions": EMOTIONS,
         "input_size": model.input_size,
         "temperature": model.temperature,
+        "conformal_threshold": model.conformal_threshold,
         "sha256": hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest(),
         "training": training,
     }
@@ -97,6 +98,7 @@ def load_model(name: str, weights_dir: str | Path = "weights", device: torch.dev
     except (SafetensorError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{file} does not fit the model {name!r}: {error} {_remedy(name)}") from error
     model.temperature = float(config["temperature"])
+    model.conformal_threshold = float(config.get("conformal_threshold", model.conformal_threshold))
     return model.to(device).eval()
 
 

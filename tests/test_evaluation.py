@@ -18,12 +18,13 @@ from fer_models.checkpoints import load_model, save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.__main__ import main
+from fer_models.evaluation.calibration import to_probabilities
 from fer_models.evaluation.complexity import count_multiply_adds, count_parameters
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.figures import draw_learning_curves, draw_samples, read_history
 from fer_models.evaluation.metrics import summarise
 from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
-from fer_models.evaluation.predictions import predict_split
+from fer_models.evaluation.predictions import compute_logits
 from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result
 from fer_models.evaluation.table import MARKERS, render_results, replace_marked_block
 
@@ -80,8 +81,8 @@ def test_probabilities_of_a_model_worked_out_by_hand():
     model = LeftBrightness().train()
     model.temperature = 0.5
 
-    plain = predict_split(model, faces, batch_size=2)
-    mirrored = predict_split(model, faces, batch_size=2, flip=True)
+    plain = to_probabilities(compute_logits(model, faces, batch_size=2), model.temperature)
+    mirrored = to_probabilities(compute_logits(model, faces, batch_size=2, flip=True), model.temperature)
 
     assert model.batches == [2, 2, 1] * 2, "each face goes through the model once a view"
     assert plain.dtype == np.float32
@@ -140,8 +141,8 @@ def test_metrics_are_those_of_the_stored_predictions(evaluated, data):
     result = read_result(evaluated)
     stored, metrics = result.predictions, result.metrics
     shipped = load_model("baseline_cnn", evaluated.parent)
-    plain = predict_split(shipped, data.test.images)
-    mirrored = predict_split(shipped, data.test.images.flip(2))
+    plain = to_probabilities(compute_logits(shipped, data.test.images), shipped.temperature)
+    mirrored = to_probabilities(compute_logits(shipped, data.test.images.flip(2)), shipped.temperature)
     labels = data.test.labels.numpy()
 
     np.testing.assert_allclose(stored.probabilities, plain, atol=1e-6)
@@ -164,7 +165,7 @@ def test_copies_from_the_other_splits_are_left_out_of_the_leak_free_figures(eval
 
 
 def test_pictures_fit_a_page_and_hold_more_than_one_colour(evaluated):
-    for name in ("confusion_matrix", "learning_curves", "samples"):
+    for name in ("confusion_matrix", "reliability", "learning_curves", "samples"):
         with Image.open(evaluated / f"{name}.png") as picture:
             assert 700 <= picture.width <= 1100
             assert len(picture.convert("L").getcolors()) > 50
@@ -253,7 +254,8 @@ def test_an_evaluation_of_other_weights_is_refused_until_it_is_made_again(tmp_pa
     csv_file = write_csv(data, tmp_path / "fer2013.csv")
     main(["--data", str(csv_file), "--models", "baseline_cnn", "--weights", str(tmp_path)])
     stored = read_result(directory).predictions
-    expected = predict_split(load_model("baseline_cnn", tmp_path), data.test.images)
+    model = load_model("baseline_cnn", tmp_path)
+    expected = to_probabilities(compute_logits(model, data.test.images), model.temperature)
     np.testing.assert_allclose(stored.probabilities, expected, atol=1e-6)
     np.testing.assert_array_equal(np.flatnonzero(~stored.leak_free), [0, 20])
 

@@ -18,6 +18,8 @@ class EmotionModel(nn.Module):
         stages: names of the convolutional stages, shallow to deep, which are also attribute names; the last one's
             output is what `forward_features` returns.
         temperature: divides the logits before the softmax (Guo et al. 2017); 1 until a checkpoint brings its own.
+        conformal_threshold: decides which emotions `prediction_set` names; 1 (all of them) until a checkpoint
+            brings its own.
     """
 
     name: str
@@ -28,6 +30,7 @@ class EmotionModel(nn.Module):
         super().__init__()
         self.config = config
         self.temperature = 1.0
+        self.conformal_threshold = 1.0
 
     def forward_features(self, faces: Tensor) -> Tensor:
         """(N, 3, S, S) in [0, 1] -> the last convolutional stage's output, (N, K, h, w), not negative."""

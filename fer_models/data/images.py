@@ -23,7 +23,7 @@ def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
         ValueError: the picture is in a mode that PIL cannot turn to grey.
     """
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
-    if image.mode.startswith("I"):  # 16 bits a pixel, which PIL's conversion would clip at 255 instead of scaling
+    if image.mode.startswith("I;16"):  # 16 bits a pixel, which PIL's conversion would clip at 255 instead of scaling
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     try:
         grey = image.convert("L")

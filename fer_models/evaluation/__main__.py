@@ -4,7 +4,8 @@
     python -m fer_models.evaluation --data data/fer2013
 
 The second runs every network over the test split, its mirror images and the validation split (about an hour for the
-two ResNets on two cores), and rewrites metrics, predictions, figures and model cards in weights/.
+two ResNets on two cores), fits temperatures and thresholds of prediction sets to the validation split, and rewrites
+metrics, predictions, figures and model cards in weights/.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: confusion matrix, learning curves, sample predictions.
+"""The pictures of an evaluation: confusion matrix, reliability, learning curves, samples.
 
 Drawn on a bare Figure: pyplot keeps global state, which a library must not touch. Colours are those of Okabe and Ito
 (2008) and the map cividis (Nuñez et al. 2018), which colour-blind readers see as everybody else does.
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fer_models.emotions import EMOTIONS
+from fer_models.evaluation.calibration import BINS, expected_calibration_error, reliability
 
 TRAINING_COLOUR = "#0072B2"
 VALIDATION_COLOUR = "#D55E00"
@@ -49,6 +50,39 @@ def draw_confusion_matrix(counts: np.ndarray, title: str) -> Figure:
     axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def draw_reliability(labels: np.ndarray, uncalibrated: np.ndarray, calibrated: np.ndarray, title: str) -> Figure:
+    """How often the model is right against how sure it is, without and with its temperature; how many images there are.
+
+    Args:
+        labels: integers (N,), indices into EMOTIONS.
+        uncalibrated: probabilities (N, 7) at temperature 1.
+        calibrated: the same at the model's temperature.
+        title: what was evaluated.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
+    for (above, below), name, probabilities in zip(
+        grid.T, ("without temperature", "with temperature"), (uncalibrated, calibrated), strict=True
+    ):
+        counts, confidence, accuracy = reliability(labels, probabilities)
+        middles = (np.arange(BINS) + 0.5) / BINS
+        above.bar(middles, accuracy, 0.94 / BINS, color=TRAINING_COLOUR, label="accuracy")
+        filled = counts > 0
+        above.plot(confidence[filled], confidence[filled], "o", color=VALIDATION_COLOUR, label="mean confidence")
+        above.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
+        above.set_title(f"{name}: ECE {expected_calibration_error(labels, probabilities):.1%}")
+        below.bar(middles, counts, 0.94 / BINS, color=GREY)
+        below.set(xlim=(0, 1), xlabel="confidence: probability of the top emotion")
+        below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    grid[0, 0].set(ylim=(0, 1), ylabel="accuracy")
+    grid[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    grid[0, 0].legend(frameon=False, loc="upper left")
+    grid[1, 0].set_ylabel("images")
+    figure.suptitle(title, size=10)
     return figure
 
 

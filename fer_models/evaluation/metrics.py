@@ -1,9 +1,10 @@
-"""What a set of predictions is worth: accuracy with its interval, macro-F1, recall a class, confusion matrix."""
+"""What a set of predictions is worth: accuracy with its interval, macro-F1, calibration, recall, confusion matrix."""
 
 import numpy as np
 from scipy.stats import binomtest
 
 from fer_models.emotions import EMOTIONS
+from fer_models.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -35,9 +36,10 @@ def summarise(labels: np.ndarray, probabilities: np.ndarray) -> dict:
         probabilities: floats (N, 7); the prediction is the largest of a row.
 
     Returns:
-        n, accuracy, accuracy_interval [low, high], macro_f1, recall (a dict by emotion) and confusion_matrix (7 lists
-        of 7 counts, rows are the true emotions), all fractions in [0, 1]. An emotion without images has the recall
-        None; one that is neither present nor predicted counts as 0 in macro-F1.
+        n, accuracy, accuracy_interval [low, high], macro_f1, ece (expected calibration error), recall (a dict by
+        emotion), all fractions in [0, 1], nll (negative log-likelihood in nats) and confusion_matrix (7 lists of 7
+        counts, rows are the true emotions). An emotion without images has the recall None; one that is neither present
+        nor predicted counts as 0 in macro-F1.
 
     Raises:
         ValueError: there are no images.
@@ -53,6 +55,8 @@ def summarise(labels: np.ndarray, probabilities: np.ndarray) -> dict:
         "accuracy": float(correct.sum() / len(labels)),
         "accuracy_interval": list(wilson_interval(int(correct.sum()), len(labels))),
         "macro_f1": float(f1.mean()),
+        "ece": expected_calibration_error(labels, probabilities),
+        "nll": negative_log_likelihood(labels, probabilities),
         "recall": {emotion: float(c / t) if t else None for emotion, c, t in zip(EMOTIONS, correct, true, strict=True)},
         "confusion_matrix": counts.tolist(),
     }

@@ -10,10 +10,10 @@ from fer_models.data.images import enlarge
 
 
 @torch.inference_mode()
-def predict_split(
+def compute_logits(
     model: EmotionModel, images: Tensor, batch_size: int = 64, flip: bool = False, progress: str | None = None
 ) -> np.ndarray:
-    """The probabilities that a model gives to each face, in float32 throughout.
+    """A model's logits for each face, in float32 throughout.
 
     Args:
         model: put into evaluation mode; runs on the device that it is on.
@@ -23,15 +23,14 @@ def predict_split(
         progress: text in front of a progress bar; none where it is None.
 
     Returns:
-        float32 (N, 7), softmax(logits / model.temperature).
+        float32 (N, 7), not divided by the model's temperature.
     """
     model.eval()
     device = next(model.parameters()).device
-    probabilities = []
+    logits = []
     with tqdm(total=len(images), desc=progress, unit="img", disable=progress is None) as bar:
         for batch in images.split(batch_size):
             faces = enlarge((batch.flip(-1) if flip else batch).to(device), model.input_size)
-            logits = model(faces.contiguous(memory_format=torch.channels_last))
-            probabilities.append((logits / model.temperature).softmax(dim=1).cpu())
+            logits.append(model(faces.contiguous(memory_format=torch.channels_last)).cpu())
             bar.update(len(batch))
-    return torch.cat(probabilities).numpy()
+    return torch.cat(logits).numpy()

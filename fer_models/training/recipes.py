@@ -71,11 +71,13 @@ _RESNET = Recipe(stages=((64, 8), (96, 8), (144, 4), (224, 4)), learning_rate=1e
 # The cheap first part of that, for a machine without an accelerator: one run serves both ResNets as a start...
 _TRUNK = Recipe(stages=((64, 3), (96, 1)), learning_rate=1.2e-3, label_smoothing=0.05)
 # ...and the part in which they differ, the same for both.
-_FINISH = Recipe(stages=((144, 0.25), (224, 0.125)), learning_rate=3e-4, label_smoothing=0.05)
+_FINISH = Recipe(stages=((144, 0.2), (224, 0.1)), learning_rate=5e-4, label_smoothing=0.05)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
-        "baseline_cnn": Recipe(stages=((128, 12),), learning_rate=3e-3, architecture={"widths": [32, 64, 128]}),
+        "baseline_cnn": Recipe(
+            stages=((128, 8),), learning_rate=1e-3, architecture={"widths": [32, 64, 128], "dropout": 0.25}
+        ),
         "resnet50": _RESNET,
         "attn_cnn": Recipe(stages=((128, 14),), learning_rate=3e-3),
         "resnet50_cbam": _RESNET,
