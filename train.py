@@ -87,7 +87,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     training = {
         "command": shlex.join(["python", *sys.argv]),
         "recipe": arguments.recipe,
-        "epochs": recipe.epochs,
+        "epochs": result.history[-1]["epoch"],
         "stages": recipe.stages,
         "seed": arguments.seed,
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
@@ -106,6 +106,15 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     folder = Path(arguments.weights) / name
     save_checkpoint(result.model, folder, training)
     shutil.copy(Path(arguments.runs) / name / "history.csv", folder)
+    if recipe.stages[-1][0] != model.input_size:
+        log.info(
+            "%s was last trained at %d px but runs at %d: %s is a start for another run (--backbone-weights), untested.",
+            name,
+            recipe.stages[-1][0],
+            model.input_size,
+            folder,
+        )
+        return
     # Tested as shipped: half-precision weights, read back and verified.
     shipped = load_model(name, arguments.weights, accelerator.device)
     metrics = evaluate_checkpoint(shipped, data, folder, training)
