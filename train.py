@@ -108,7 +108,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     shutil.copy(Path(arguments.runs) / name / "history.csv", folder)
     if recipe.stages[-1][0] != model.input_size:
         log.info(
-            "%s was last trained at %d px but runs at %d: %s is a start for another run (--backbone-weights), untested.",
+            "%s ended at %d px but runs at %d: %s is a start for another run (--backbone-weights), not tested.",
             name,
             recipe.stages[-1][0],
             model.input_size,
