@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import shlex
-import shutil
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,7 +20,7 @@ from fer_models.checkpoints import CONFIG_FILE, load_model, save_checkpoint
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
-from fer_models.training.loop import LossNotFinite, TrainingStopped, train
+from fer_models.training.loop import LossNotFinite, TrainingStopped, train, write_history
 from fer_models.training.recipes import RECIPES
 from fer_models.training.state import StateError
 
@@ -105,7 +104,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     }
     folder = Path(arguments.weights) / name
     save_checkpoint(result.model, folder, training)
-    shutil.copy(Path(arguments.runs) / name / "history.csv", folder)
+    write_history(folder / "history.csv", result.history)
     if recipe.stages[-1][0] != model.input_size:
         log.info(
             "%s ended at %d px but runs at %d: %s is a start for another run (--backbone-weights), not tested.",

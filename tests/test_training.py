@@ -246,6 +246,18 @@ def test_killed_training_resumes_and_writes_a_whole_checkpoint(kaggle_folder: Pa
     assert training["seed"] == 0 and training["versions"]["torch"] == torch.__version__.split("+")[0]
 
 
+def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: Path, tmp_path: Path) -> None:
+    arguments = ["train.py", "--data", str(kaggle_folder), "--device", "cpu", "--precision", "no"]
+    trunk = [*arguments, "--model", "resnet50", "--recipe", "trunk", "--epochs", "0.1", "--backbone-weights", "none"]
+    folder = str(tmp_path / "trunk")
+    options = {"cwd": ROOT, "env": environment(tmp_path), "capture_output": True}
+    finished = subprocess.run([sys.executable, *trunk, "--runs", folder, "--weights", folder], **options)
+    assert finished.returncode == 0, finished.stderr.decode()
+    assert b"ended at 96 px but runs at 224" in finished.stderr
+    written = set(os.listdir(tmp_path / "trunk" / "resnet50"))
+    assert written == {"config.json", "history.csv", "model.safetensors", "state.safetensors"}
+
+
 def test_two_processes_train_one_model(kaggle_folder: Path, tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     arguments = [*launch, *command(kaggle_folder, tmp_path, "--epochs", "2")]

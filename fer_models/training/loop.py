@@ -228,7 +228,7 @@ class _Run:
             parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
             parts |= {"optimizer": optimizer_tensors(self.optimizer), "best": self.best}
             write_state(self.state_file, parts, {"identity": self.identity, "progress": asdict(self.progress)})
-            _write_history(self.run_dir / "history.csv", self.progress.history)
+            write_history(self.run_dir / "history.csv", self.progress.history)
         self.accelerator.wait_for_everyone()
 
     def step(self, faces: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
@@ -399,7 +399,8 @@ def _sentence(name: str, row: dict) -> str:
     )
 
 
-def _write_history(file: Path, history: list[dict]) -> None:
+def write_history(file: Path, history: list[dict]) -> None:
+    """The rows of a history as a CSV file, as `fer_models.evaluation.figures.read_history` reads it."""
     if history:
         with file.open("w", newline="") as handle:
             writer = csv.DictWriter(handle, fieldnames=list(history[0]))
