@@ -1,0 +1,90 @@
+"""The second tab: how good the models are, from what fer_models.evaluation has left in weights/."""
+
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from demo.analysis import TITLES
+from fer_models.evaluation.results import EvaluationError, Result, read_result
+from fer_models.evaluation.table import PAPER_ACCURACY, render_results
+
+PICTURES = {
+    "confusion_matrix.png": "Confusion matrices",
+    "reliability.png": "Reliability: how often an answer given with some confidence is right",
+    "learning_curves.png": "Learning curves",
+    "samples.png": "Sample predictions",
+}
+SAMPLES_MISSING = """\
+Sample predictions show faces of FER-2013, which may not be passed on. Who has the data set makes them with
+`python -m fer_models.evaluation --data PATH`."""
+
+
+def build_evaluation_tab(weights_dir: Path) -> None:
+    """Adds the tab's contents to the page under construction.
+
+    Args:
+        weights_dir: the folder with one folder a model in it; models without an evaluation are named as such.
+    """
+    results, problems = _read_results(weights_dir)
+    gr.HTML(_render_accuracies(results), elem_id="accuracies")
+    for problem in problems:
+        gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+    if results:
+        gr.Markdown(f"## In detail\n{render_results(results)}", elem_id="details")
+    for file, heading in PICTURES.items():
+        _show_pictures(heading, {name: weights_dir / name / file for name in results})
+
+
+def _read_results(weights_dir: Path) -> tuple[dict[str, Result], list[str]]:
+    results, problems = {}, []
+    for name, title in TITLES.items():
+        try:
+            results[name] = read_result(weights_dir / name)
+        except EvaluationError as error:
+            problems.append(f"{title} has no evaluation: {error}")
+    return results, problems
+
+
+def _show_pictures(heading: str, files: dict[str, Path]) -> None:
+    there = {name: file for name, file in files.items() if file.is_file()}
+    if not there and heading != PICTURES["samples.png"]:
+        return
+    gr.Markdown(f"## {heading}")
+    if not there:
+        gr.Markdown(SAMPLES_MISSING)
+    with gr.Row():
+        for name, file in there.items():
+            gr.Image(
+                str(file),
+                show_label=False,  # the picture has a title
+                alt_text=f"{heading}: {TITLES[name]}",
+                buttons=["fullscreen"],
+                min_width=480,
+            )
+
+
+def _render_accuracies(results: dict[str, Result]) -> str:
+    """Two bars a model: the paper's accuracy and ours."""
+    rows = []
+    for name, title in TITLES.items():
+        paper = PAPER_ACCURACY[name]
+        rows.append(f'<tr><th scope="rowgroup" rowspan="2">{title}</th>{_bar("paper", paper)}</tr>')
+        if name in results:
+            test = results[name].metrics["test"]
+            low, high = (100 * end for end in test["accuracy_interval"])
+            rows.append(f"<tr class=top>{_bar('ours', 100 * test['accuracy'], f'{low:.1f} to {high:.1f}')}</tr>")
+        else:
+            rows.append('<tr><td>ours</td><td class="bar"></td><td>not yet</td></tr>')
+    return f"""
+    <h2>Accuracy on FER-2013</h2>
+    <p>The paper's Table I beside ours: percent of the 3,589 images of the test split (PrivateTest), with the 95 %
+    interval that so many images allow.</p>
+    <table class="bars accuracies">{"".join(rows)}</table>"""
+
+
+def _bar(whose: str, percent: float, interval: str = "") -> str:
+    return (
+        f'<td>{whose}</td><td class="bar"><i style="width: {percent:.1f}%"></i></td>'
+        f"<td>{percent:.1f} <small>{interval}</small></td>"
+    )

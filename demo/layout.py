@@ -1,0 +1,122 @@
+"""The page: what is where, and which response each event gets."""
+
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image, ImageOps
+
+from demo.analysis import LAYERS
+from demo.cards import THUMBNAIL, render_choices
+from demo.evaluation_tab import build_evaluation_tab
+from demo.overlays import data_url
+from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
+from fer_models import EMOTIONS, METHODS, EmotionModel
+
+INTRODUCTION = """\
+# FER Lens
+Four models look at a face, guess which emotion it shows, and let you see where they looked."""
+NO_PHOTO = '<p class="label">No photo yet</p><p class="hint">The faces in it will be here to choose from.</p>'
+NO_MODELS = "There is no model to ask: train one with python train.py --model attn_cnn --data PATH, and start again."
+WHY_LAST = "The last stage is what the decision is made from, and the deepest that still tells places apart."
+SMALL_PRINT = """\
+**Read with care.** The labels are strangers' guesses of what a face shows, not what a person feels. FER-2013, from
+which the models learned, has many wrong labels and unequal shares of people, so the models err, and not equally for
+everyone. Do not judge people by it. The EU's AI Act prohibits inferring emotions at work and in education, except for
+medical or safety reasons (Article 5(1)(f)), and treats other emotion recognition as high-risk (Annex III).
+
+**Your pictures.** A photo is deleted from the server as soon as it is read. Its faces stay in memory until you leave
+this page, and are written nowhere."""
+
+# In the browser: what a click in a row of pictures tells the server, and what the slider does without it.
+CHOOSE = """element.addEventListener("click", event => {
+    if (event.target.matches("input")) trigger("select", {index: Number(event.target.value)});
+})"""
+SET_OPACITY = "percent => document.documentElement.style.setProperty('--heat-opacity', percent / 100)"
+
+# Fonts come from Gradio's own files: nothing is fetched from elsewhere. Its semi-bold files lack most letters.
+THEME = gr.themes.Base(
+    primary_hue="teal",
+    neutral_hue="slate",
+    font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "sans-serif"],
+).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+
+LAUNCH_OPTIONS = {
+    "theme": THEME,
+    "css_paths": Path(__file__).with_name("page.css"),
+    "footer_links": ["gradio", "settings"],
+    "run_history": False,  # else the browser would keep a visitor's pictures and results
+    "max_file_size": "20mb",
+    "state_session_capacity": 200,
+}
+
+
+def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir: Path) -> gr.Blocks:
+    """The whole page, to be launched with LAUNCH_OPTIONS.
+
+    Args:
+        models: by name; those that are missing are not shown.
+        problems: a sentence for each model that could not be loaded.
+        weights_dir: where the evaluations are.
+    """
+    with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
+        gr.Markdown(INTRODUCTION, elem_id="introduction")
+        for problem in problems if models else [*problems, NO_MODELS]:
+            gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+        with gr.Tab("Analyse a face"):
+            _build_analysis_tab(models)
+        with gr.Tab("Evaluation"):
+            build_evaluation_tab(weights_dir)
+
+        def on_leave(request: gr.Request) -> None:
+            """Forgets all values of the visitor's page, which Gradio would keep until 200 others have come."""
+            page.state_holder.session_data.pop(request.session_hash, None)
+
+        page.unload(on_leave)
+    return page
+
+
+def _build_analysis_tab(models: dict[str, EmotionModel]) -> None:
+    crops, chosen = gr.State([]), gr.State(None)
+    with gr.Row():
+        with gr.Column(min_width=320):
+            photo = gr.Image(label="Photo", type="filepath", height=200, buttons=[])
+            examples = gr.HTML(_render_examples(), js_on_load=CHOOSE, elem_id="examples")
+        with gr.Column(min_width=320):
+            faces = gr.HTML(NO_PHOTO, js_on_load=CHOOSE, elem_id="faces")
+            with gr.Group():
+                with gr.Row():
+                    emotions = [OWN_PREDICTION, *EMOTIONS]
+                    emotion = gr.Dropdown(emotions, value=OWN_PREDICTION, label="Emotion to explain", min_width=240)
+                    methods = [(text.partition(":")[0], key) for key, text in METHODS.items()]
+                    method = gr.Dropdown(methods, value="gradcam", label="Method")
+                layer = gr.Dropdown(list(LAYERS.items()), value=-1, label="Layer", info=WHY_LAST)
+                opacity = gr.Slider(0, 100, 55, step=1, label="Opacity of the maps in percent", buttons=[])
+    results = gr.HTML(NOTHING_YET, elem_id="results")
+    gr.Markdown(SMALL_PRINT, elem_id="small-print")
+
+    responses = Responses(models)
+    controls = [emotion, layer, method]
+    choice = [crops, chosen, faces, results]
+    # One analysis at a time: two at once would take as long as one after the other, and each of them that long.
+    work = {
+        "concurrency_id": "models",
+        "concurrency_limit": 1,
+        "api_visibility": "private",
+        "show_progress_on": results,
+    }
+    # Without preprocessing, which would open the file before demo.uploads has looked at it.
+    photo.change(responses.on_photo, [photo, *controls], [photo, *choice], preprocess=False, **work)
+    examples.select(responses.on_example, controls, choice, **work)
+    faces.select(responses.on_face, [crops, *controls], [chosen, results], **work)
+    changes = [control.input for control in controls]
+    gr.on(changes, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
+    opacity.change(None, opacity, None, js=SET_OPACITY)
+
+
+def _render_examples() -> str:
+    pictures = []
+    for file, caption in EXAMPLES.items():
+        with Image.open(EXAMPLES_DIR / file) as image:
+            pictures.append((data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL))), caption))
+    return f'<p class="label">Or an example</p>{render_choices(pictures, "example", None)}'

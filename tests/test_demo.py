@@ -1,0 +1,371 @@
+"""The page without a browser: what it says, draws and forgives, and that it keeps nothing."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps
+from PIL import Image
+
+from demo.analysis import LAYERS, TITLES, agreement, load_models, read_photo, stage_of
+from demo.cards import render_results
+from demo.layout import LAUNCH_OPTIONS, build_page
+from demo.overlays import LAYER_SIDE, colour_ramp, data_url, heat_layer
+from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
+from fer_models import EMOTIONS, METHODS, MODEL_NAMES, Explanation, create_model
+from fer_models.evaluation.metrics import summarise
+from fer_models.evaluation.results import Predictions, save_predictions
+from tests.test_uploads import png_start
+
+PORTRAIT = EXAMPLES_DIR / "eileen_collins.jpg"
+DEFAULTS = (OWN_PREDICTION, -1, "gradcam")
+
+
+@pytest.fixture(scope="module")
+def responses() -> Responses:
+    """Those of a page with all four models, untrained, with attention that depends on the face."""
+    torch.manual_seed(0)
+    models = {name: create_model(name).eval() for name in MODEL_NAMES}
+    for name in ("attn_cnn", "resnet50_cbam"):
+        torch.nn.init.normal_(models[name].spatial_attention.conv.weight)
+    return Responses(models)
+
+
+@pytest.fixture(scope="module")
+def small(responses: Responses) -> Responses:
+    """Those of a page with the two fast models only."""
+    return Responses({name: responses.models[name] for name in ("baseline_cnn", "attn_cnn")})
+
+
+def explanation(name: str, emotion: str, share: float, **changes: object) -> Explanation:
+    """A hand-made one: `share` for one emotion and the rest evenly for the others."""
+    probabilities = np.full(7, (1 - share) / 6, np.float32)
+    probabilities[EMOTIONS.index(emotion)] = share
+    values = {
+        "model_name": name,
+        "method": "gradcam",
+        "stage": "layer4",
+        "target": EMOTIONS.index(emotion),
+        "probabilities": probabilities,
+        "logits": np.log(probabilities),
+        "heatmap": np.eye(7, dtype=np.float32),
+        "class_maps": None,
+        "spatial_attention": None,
+        "channel_attention": None,
+        "seconds": 0.05,
+    }
+    return Explanation(**values | changes)
+
+
+def upload(responses: Responses, path: Path, *controls: object) -> tuple[list, int | None, str, str]:
+    """What a visitor has on the page after uploading a file: crops, chosen, faces, results."""
+    (photo, crops, chosen, faces, _), (*_, results) = responses.on_photo({"path": str(path)}, *(controls or DEFAULTS))
+    assert photo is None
+    return crops, chosen, faces, results
+
+
+def choice(index: int) -> gr.EventData:
+    return gr.EventData(None, {"index": index})
+
+
+def cards(results: str) -> dict[str, str]:
+    """The HTML of each model's card, by title."""
+    found = re.findall(r'<article class="card".*?</article>', results, re.DOTALL)
+    return {re.search("<h3>(.*)</h3>", card)[1]: card for card in found}
+
+
+@pytest.fixture(autouse=True)
+def _uploads_in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """A copy, for the page deletes what it has read."""
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(PORTRAIT.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("emotions", "sentence"),
+    [
+        (["happy"] * 4, "All four models see happy."),
+        (["sad"] * 3, "All three models see sad."),
+        (["happy", "happy", "fear", "happy"], "Three of four models see happy; Attention CNN (60%) sees fear."),
+        (
+            ["sad", "happy", "sad", "happy"],
+            "The models disagree: Baseline CNN (60%) and Attention CNN (60%) see sad; "
+            "ResNet-50 (60%) and ResNet-50 + CBAM (60%) see happy.",
+        ),
+        (
+            ["fear", "sad", "sad", "angry"],
+            "The models disagree: ResNet-50 (60%) and Attention CNN (60%) see sad; Baseline CNN (60%) sees fear; "
+            "ResNet-50 + CBAM (60%) sees angry.",
+        ),
+        (["sad", "fear"], "The models disagree: Baseline CNN (60%) sees sad; ResNet-50 (60%) sees fear."),
+        (["fear"], "Baseline CNN sees fear; no other model is loaded to compare it with."),
+    ],
+)
+def test_one_sentence_says_who_agrees(emotions, sentence):
+    pairs = zip(MODEL_NAMES, emotions, strict=False)
+    assert agreement([explanation(name, emotion, 0.6) for name, emotion in pairs]) == sentence
+
+
+def test_layers_are_counted_from_the_last_convolutional_stage():
+    baseline, attention = create_model("baseline_cnn"), create_model("attn_cnn")
+    assert [stage_of(baseline, layer) for layer in LAYERS.values()] == ["block3", "block2", "block1", "block3"]
+    assert [stage_of(attention, layer) for layer in LAYERS.values()] == ["stage3", "stage2", "stage1", "attention"]
+
+
+def test_a_map_is_coloured_at_the_right_places():
+    values = np.zeros((8, 8))
+    values[2:6, 2:6] = 1
+    layer = heat_layer(values)
+    colours, indices = np.asarray(layer.convert("RGB")), np.asarray(layer)
+    cold, hot = (np.rint(255 * np.array(colormaps["inferno"](end)[:3])) for end in (0.0, 1.0))
+    middle, border = LAYER_SIDE // 2, 2 * LAYER_SIDE // 8
+    assert colours.shape == (LAYER_SIDE, LAYER_SIDE, 3)
+    assert np.array_equal(colours[middle, middle], hot) and np.array_equal(colours[0, 0], cold)
+    assert indices[middle, border - 1 : border + 1].mean() == pytest.approx(127.5, abs=1)
+
+
+def test_smoothing_never_leaves_the_map_range():
+    indices = np.asarray(heat_layer(1 - np.eye(7)))  # where bicubic interpolation overshoots
+    assert indices.min() == 0 and indices.max() == 255
+
+
+def test_the_scale_runs_through_the_colour_map():
+    assert colour_ramp().startswith("linear-gradient(to right, #000004,") and colour_ramp().endswith(" #fcffa4)")
+
+
+def test_a_picture_survives_as_an_address():
+    layer = heat_layer(np.eye(7))
+    kind, content = data_url(layer).split(";base64,")
+    assert kind == "data:image/png"
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), np.asarray(layer))
+
+
+def test_a_photo_gives_a_card_a_model_and_six_maps(responses, portrait):
+    crops, chosen, faces, results = upload(responses, portrait)
+    assert len(crops) == 2 and chosen == 0 and "1 face found" in faces
+    shown = cards(results)
+    assert list(shown) == list(TITLES.values())
+    assert [card.count('class="overlay"') for card in shown.values()] == [1, 1, 2, 2]
+    assert ["no attention module" in card for card in shown.values()] == [True, True, False, False]
+    assert ["2048 channels" in card for card in shown.values()] == [False, False, False, True]
+
+
+def test_bars_and_scales_show_the_explanation(responses):
+    crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
+    attention = np.linspace(0.25, 0.75, 49, dtype=np.float32).reshape(7, 7)
+    made = explanation("resnet50_cbam", "fear", 0.4, heatmap=np.full((7, 7), 0.125), spatial_attention=attention)
+    card = render_results(crop, responses.models, [made])
+    bars = re.findall(r'scope="row">(\w+)</th>.*?width: ([\d.]+)%', card)
+    assert bars == [(emotion, "40.0" if emotion == "fear" else "10.0") for emotion in EMOTIONS]
+    assert "<strong>fear</strong> 40%" in card and "50 ms" in card and "24.0 million parameters" in card
+    assert re.findall(r"<span>([\d.]+)</span><i></i><span>([\d.]+)</span>", card) == [("0", "0.12"), ("0.25", "0.75")]
+
+
+def test_an_empty_map_is_a_sentence_and_not_a_blank(responses):
+    crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
+    made = explanation("resnet50", "fear", 0.4, target=EMOTIONS.index("disgust"), heatmap=np.zeros((7, 7)))
+    card = render_results(crop, responses.models, [made])
+    assert "nothing in the picture speaks for disgust" in card and 'class="overlay"' not in card
+
+
+def test_the_controls_decide_what_is_explained(responses, portrait):
+    crops, chosen, _, results = upload(responses, portrait)
+    for card in cards(results).values():
+        prediction = re.search("<strong>(.*)</strong>", card)[1]
+        assert f"Grad-CAM</b> for {prediction}" in card
+    results = responses.on_control(crops, chosen, "sad", "attention", "layercam")
+    stages = re.findall(r"LayerCAM</b> for sad<br>(\w+),", results)
+    assert stages == ["block3", "layer4", "attention", "attention"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("layer", [-1, -2, -3, "attention"])
+def test_every_method_explains_every_layer(small, method, layer):
+    crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
+    assert len(cards(small.on_control([crop], 0, "happy", layer, method))) == 2
+
+
+def test_each_of_many_faces_can_be_chosen(small, tmp_path):
+    head = Image.open(PORTRAIT).convert("RGB").crop((150, 0, 300, 150))
+    crowd = Image.new("RGB", (6 * 160, 5 * 160), (128, 128, 128))
+    for place in range(30):
+        crowd.paste(head, (160 * (place % 6), 160 * (place // 6)))
+    crowd.save(tmp_path / "crowd.png")
+    crops, chosen, faces, _ = upload(small, tmp_path / "crowd.png")
+    assert len(crops) == 31 and chosen == 0 and faces.count('type="radio"') == 31 and "30 faces found" in faces
+    chosen, results = small.on_face(crops, *DEFAULTS, choice(29))
+    assert chosen == 29 and len(cards(results)) == 2
+    assert data_url(crops[29].picture) in results and data_url(crops[0].picture) not in results
+
+
+def test_without_a_face_the_whole_picture_is_offered(small, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "noise.png")
+    crops, chosen, faces, results = upload(small, tmp_path / "noise.png")
+    assert "No face was found" in faces and "whole picture" in faces
+    assert chosen is None and results == NOTHING_YET
+    chosen, results = small.on_face(crops, *DEFAULTS, choice(0))
+    assert chosen == 0 and len(cards(results)) == 2
+
+
+def _bad_files() -> dict[str, bytes]:
+    def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+        buffer = io.BytesIO()
+        image.save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    portrait = Image.open(PORTRAIT).convert("RGB").resize((128, 128))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    sixteen_bits = Image.fromarray(np.asarray(portrait.convert("L")).astype(np.uint16) * 257)
+    return {
+        "empty.jpg": b"",
+        "truncated.jpg": PORTRAIT.read_bytes()[:5000],
+        "text.png": b"not a picture at all",
+        "mislabelled.png": encoded(portrait, "JPEG"),
+        "huge.png": png_start(20_000, 20_000),
+        "one_pixel.png": encoded(Image.new("RGB", (1, 1)), "PNG"),
+        "cmyk.jpg": encoded(portrait.convert("CMYK"), "JPEG"),
+        "deep.png": encoded(sixteen_bits, "PNG"),
+        "grey_alpha.png": encoded(portrait.convert("LA"), "PNG"),
+        "animated.gif": encoded(portrait, "GIF", save_all=True, append_images=[portrait.rotate(90)]),
+        "turned.jpg": encoded(portrait, "JPEG", exif=turned),
+        "no_face.png": encoded(Image.new("RGB", (300, 200), "navy"), "PNG"),
+        "picture.svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+    }
+
+
+@pytest.mark.parametrize("name", _bad_files())
+def test_bad_files_give_a_result_or_a_sentence_and_are_forgotten(small, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(_bad_files()[name])
+    crops, _, faces, results = upload(small, path)
+    if not crops:
+        (sentence,) = re.findall(r'<p class="problem">(.*?)</p>', faces)
+        assert sentence.endswith(".") and "Traceback" not in sentence and name not in sentence
+    else:
+        _, results = small.on_face(crops, *DEFAULTS, choice(0))
+        assert len(cards(results)) == 2
+    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_upload_does_not_change_the_next_analysis(small, tmp_path):
+    def analysed() -> list[str]:
+        (tmp_path / "portrait.jpg").write_bytes(PORTRAIT.read_bytes())
+        *_, results = upload(small, tmp_path / "portrait.jpg")
+        return re.findall(r"width: ([\d.]+)%|url\((.*?)\)", results)
+
+    before = analysed()
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    upload(small, tmp_path / "broken.jpg")
+    assert analysed() == before
+
+
+def test_an_unforeseen_error_is_a_sentence_and_the_file_is_deleted_all_the_same(responses, portrait, monkeypatch):
+    def fail(path):
+        raise RuntimeError("internals")
+
+    monkeypatch.setattr("demo.responses.read_photo", fail)
+    with pytest.raises(gr.Error, match="went wrong on the server") as caught:
+        next(responses.on_photo({"path": str(portrait)}, *DEFAULTS))
+    assert not portrait.exists() and "internals" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["{}/secret.png", "{}/uploads/../secret.png"])
+def test_a_path_that_was_not_uploaded_is_neither_read_nor_deleted(responses, tmp_path, monkeypatch, place):
+    (tmp_path / "uploads").mkdir()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "secret.png").write_bytes(PORTRAIT.read_bytes())
+    with pytest.raises(gr.Error, match="was not uploaded"):
+        next(responses.on_photo({"path": place.format(tmp_path)}, *DEFAULTS))
+    assert (tmp_path / "secret.png").exists()
+
+
+def test_taking_the_photo_away_changes_nothing(responses):
+    ((*values,),) = responses.on_photo(None, *DEFAULTS)
+    assert values == [gr.skip()] * 5
+
+
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_examples_are_analysed_and_kept(small, file):
+    (_, chosen, faces, _), (*_, results) = small.on_example(*DEFAULTS, choice(list(EXAMPLES).index(file)))
+    assert ("6 faces found" if file == "group.jpg" else "1 face found") in faces
+    assert chosen == 0 and len(cards(results)) == 2
+    assert (EXAMPLES_DIR / file).is_file()
+
+
+def texts(page: gr.Blocks) -> str:
+    """All that the page says before anything happens."""
+    return "\n".join(str(block.value) for block in page.blocks.values() if isinstance(block, gr.HTML | gr.Markdown))
+
+
+def pictures(page: gr.Blocks) -> list[str]:
+    shown = [block.value for block in page.blocks.values() if isinstance(block, gr.Image) and block.value]
+    return [Path(value["path"]).name for value in shown]
+
+
+def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
+    models, problems = load_models(tmp_path)
+    assert models == {} and len(problems) == 4
+    said = texts(build_page(models, problems, tmp_path))
+    for title in TITLES.values():
+        assert f"{title} is left out: " in said and f"{title} has no evaluation: " in said
+    assert "python train.py --model" in said and "There is no model to ask" in said
+    for accuracy in ("58.9", "43.5", "45.4", "67.4"):
+        assert accuracy in said
+
+
+def test_the_evaluation_shows_what_there_is(responses, tmp_path):
+    labels = np.repeat(np.arange(7, dtype=np.uint8), 10)
+    probabilities = np.eye(7, dtype=np.float32)[np.where(np.arange(70) % 10 < 8, labels, (labels + 1) % 7)]
+    metrics = {split: summarise(labels, probabilities) for split in ("test", "test_leak_free", "test_flip_averaged")}
+    metrics |= {"model": "attn_cnn", "weights_sha256": "0", "parameters": 1_900_000, "multiply_adds": 260_000_000}
+    metrics |= {"training": {"stages": [[128, 14]], "recipe": "default"}}
+    folder = tmp_path / "attn_cnn"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"sha256": "0"}')
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    save_predictions(Predictions(labels, np.ones(70, bool), probabilities, probabilities), folder, "0")
+    Image.new("RGB", (8, 8)).save(folder / "confusion_matrix.png")
+
+    page = build_page(responses.models, [], tmp_path)
+    assert "80.0 <small>" in texts(page) and texts(page).count("has no evaluation") == 3
+    assert pictures(page) == ["confusion_matrix.png"] and "may not be passed on" in texts(page)
+
+    Image.new("RGB", (8, 8)).save(folder / "samples.png")
+    page = build_page(responses.models, [], tmp_path)
+    assert pictures(page) == ["confusion_matrix.png", "samples.png"] and "may not be passed on" not in texts(page)
+
+
+def test_nothing_is_collected_and_nothing_is_offered_to_programs(responses, tmp_path):
+    page = build_page(responses.models, [], tmp_path)
+    assert page.analytics_enabled is False and page.delete_cache == (60, 60)
+    assert LAUNCH_OPTIONS["run_history"] is False
+    assert all(event.api_visibility == "private" for event in page.fns.values() if event.fn)
+    assert {event.concurrency_id for event in page.fns.values() if event.outputs and event.fn} == {"models"}
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_200_analyses(responses, portrait):
+    import resource  # not there on Windows
+
+    def analyse(times: int) -> int:
+        for turn in range(times):
+            portrait.write_bytes(PORTRAIT.read_bytes())
+            upload(responses, portrait, EMOTIONS[turn % 7], -1, "gradcam")
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    peak = analyse(30)
+    assert analyse(200) - peak < 20_000  # kilobytes

@@ -1,0 +1,251 @@
+"""The page in a real browser (Debian's chromium): the way of a visitor from a photo to the evaluation."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from demo.responses import EXAMPLES_DIR
+from fer_models import MODEL_NAMES, CheckpointError, create_model, load_model
+from fer_models.checkpoints import save_checkpoint
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 120  # seconds; an analysis takes one or two on an idle machine
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped checkpoints, or untrained ones if they are not all there."""
+    try:
+        for name in MODEL_NAMES:
+            load_model(name, ROOT / "weights")
+        return ROOT / "weights"
+    except CheckpointError:
+        torch.manual_seed(0)
+        folder = tmp_path_factory.mktemp("weights")
+        for name in MODEL_NAMES:
+            model = create_model(name)
+            if model.spatial_attention is not None:
+                torch.nn.init.normal_(model.spatial_attention.conv.weight)  # else it is constant, and no map
+            save_checkpoint(model, folder / name, training={})
+        return folder
+
+
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which Gradio stores what visitors upload."""
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def server(weights: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """app.py running by itself: the page's address, and the file with all that the server prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(uploads)}
+    with log.open("w") as output:
+        command = [sys.executable, "-u", ROOT / "app.py", "--weights", weights]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while "Running on" not in log.read_text():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}", log
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
+    if None in programs:
+        reason = "chromium or chromedriver is not installed (Debian: apt install chromium chromium-driver)"
+        if os.environ.get("FER_LENS_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--force-color-profile=srgb",
+        "--window-size=1280,900",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """What a visitor does and sees."""
+
+    def __init__(self, browser: webdriver.Chrome, address: str) -> None:
+        self.browser = browser
+        browser.get(address)
+        self.wait(lambda: self.all("#examples input"))
+
+    def wait(self, condition) -> None:
+        WebDriverWait(self.browser, PATIENCE, poll_frequency=0.1).until(lambda _: condition())
+
+    def all(self, selector: str) -> list:
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return self.all(selector)[0].text
+
+    def upload(self, path: Path) -> None:
+        self.all("input[type=file]")[0].send_keys(str(path))
+
+    def choose(self, label: str, option: str) -> None:
+        """Picks an option of a dropdown."""
+        box = self.all(f"input[aria-label='{label}']")[0]
+        box.click()
+        self.wait(lambda: self.all("ul[role=listbox]"))
+        next(item for item in self.all("ul[role=listbox] li") if option in item.text).click()
+
+    def set_opacity(self, percent: int) -> None:
+        box = self.all("input[type=number]")[0]
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(str(percent), Keys.TAB)
+        self.wait(lambda: float(self.all(".overlay img")[0].value_of_css_property("opacity")) == percent / 100)
+
+    def picture(self, element) -> np.ndarray:
+        """float (H, W, 3): the pixels on the screen once nothing moves any more, without the rounded corners."""
+        before = None
+        while (screenshot := element.screenshot_as_png) != before:
+            before = screenshot
+            time.sleep(0.3)
+        return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"), dtype=float)[12:-12, 12:-12]
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, server: tuple[str, Path]) -> Iterator[Page]:
+    """A freshly opened page; at the end neither the browser nor the server may have seen an error."""
+    address, log = server
+    browser.get("about:blank")
+    browser.get_log("browser")  # Gradio reports it as an error that its connection ends when a page is left
+    yield Page(browser, address)
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def analysed(page: Page) -> Page:
+    """A page that shows the analysis of a portrait."""
+    page.upload(EXAMPLES_DIR / "eileen_collins.jpg")
+    page.wait(lambda: len(page.all(".card")) == 4)
+    return page
+
+
+def uploaded_files(folder: Path, name: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name == name]
+
+
+def test_a_portrait_gets_four_predictions_and_six_maps_and_is_not_kept(analysed, uploads):
+    assert len(analysed.all(".card header strong")) == 4
+    assert len(analysed.all(".overlay img")) == 6
+    assert "1 face found" in analysed.text("#faces")
+    assert re.search("models? (see|disagree)", analysed.text(".verdict"))
+    assert uploaded_files(uploads, "eileen_collins.jpg") == []
+
+
+def test_changing_the_emotion_changes_the_explanation_and_not_the_prediction(analysed):
+    verdict = analysed.text(".verdict")
+    analysed.choose("Emotion to explain", "fear")
+    # A map, or the sentence that there is nothing in it.
+    analysed.wait(lambda: len(re.findall("for fear", analysed.text("#results"))) == 4)
+    assert analysed.text(".verdict") == verdict
+
+
+def test_opacity_blends_the_face_with_the_colours_of_the_map(analysed):
+    overlay = analysed.all(".overlay")[0]
+    shown = {}
+    for percent in (0, 40, 100):
+        analysed.set_opacity(percent)
+        shown[percent] = analysed.picture(overlay)
+    face, blend, heat = shown.values()
+    assert np.ptp(face, axis=2).max() <= 2, "the face alone is grey"
+    colours = np.rint(255 * colormaps["inferno"](np.linspace(0, 1, 256))[:, :3])
+    hottest = heat[np.unravel_index(heat.sum(axis=2).argmax(), heat.shape[:2])]
+    assert np.abs(colours[-30:] - hottest).max(axis=1).min() <= 3, "its hottest place has a colour of the map's end"
+    assert np.abs(blend - (0.6 * face + 0.4 * heat)).max() <= 2
+
+
+def test_each_face_of_a_group_can_be_picked(page):
+    page.all("#examples img")[4].click()
+    page.wait(lambda: len(page.all("#faces input")) == 7 and len(page.all(".card")) == 4)
+    first = page.all(".cards")[0].get_attribute("style")
+    page.all("#faces img")[1].click()
+    page.wait(lambda: page.all(".cards")[0].get_attribute("style") != first)
+    assert page.all("#faces input")[1].is_selected()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "The file is empty"), (b"\x89PNG\r\n\x1a\n" + bytes(99), "not a picture"), (None, "damaged or incomplete")],
+    ids=["empty", "no_picture", "truncated"],
+)
+def test_a_broken_file_gets_a_sentence_and_the_next_one_a_result(page, uploads, tmp_path, content, sentence):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((EXAMPLES_DIR / "like_fer2013.png").read_bytes()[:900] if content is None else content)
+    page.upload(broken)
+    page.wait(lambda: sentence in page.text("#faces"))
+    assert page.all(".card") == [] and uploaded_files(uploads, "broken.png") == []
+    page.upload(EXAMPLES_DIR / "grace_hopper.jpg")
+    page.wait(lambda: len(page.all(".card")) == 4)
+
+
+def test_the_evaluation_tab_shows_the_papers_table_beside_ours(page):
+    next(tab for tab in page.all("button[role=tab]") if tab.text == "Evaluation").click()
+    page.wait(lambda: page.all("#accuracies")[0].is_displayed())
+    rows = page.text("#accuracies")
+    for accuracy in ("58.9", "43.5", "45.4", "67.4"):
+        assert accuracy in rows
+    assert rows.count("ours") == 4 + 1  # four rows and the introduction
+
+
+def test_a_phone_shows_everything_in_its_width(page):
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        page.all("#examples img")[0].click()
+        page.wait(lambda: len(page.all(".card")) == 4)
+        assert page.browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        left_edges = {card.rect["x"] for card in page.all(".card")}
+        assert len(left_edges) == 1, "the cards stand one above the other"
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_page_asks_nobody_else(analysed):
+    script = "return performance.getEntriesByType('resource').map(entry => new URL(entry.name).host)"
+    assert set(analysed.browser.execute_script(script)) - {""} == {analysed.browser.current_url.split("/")[2]}
