@@ -1,6 +1,7 @@
 """Trains one of the four models on FER-2013, or all of them: see `python train.py --help`."""
 
 import argparse
+import csv
 import json
 import logging
 import os
@@ -83,6 +84,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     )
     if not accelerator.is_main_process:
         return
+    earlier, earlier_history = _earlier_run(arguments.backbone_weights) if parts else (None, [])
     training = {
         "command": shlex.join(["python", *sys.argv]),
         "recipe": arguments.recipe,
@@ -91,7 +93,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         "seed": arguments.seed,
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
         "backbone_parts": parts,
-        "started_from": _provenance(arguments.backbone_weights) if parts else None,
+        "started_from": earlier,
         "precision": precision,
         "processes": accelerator.num_processes,
         "hours": round(result.seconds / 3600, 2),
@@ -104,7 +106,9 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     }
     folder = Path(arguments.weights) / name
     save_checkpoint(result.model, folder, training)
-    write_history(folder / "history.csv", result.history)
+    start = float(earlier_history[-1]["epoch"]) if earlier_history else 0
+    history = [{**row, "epoch": round(start + row["epoch"], 6)} for row in result.history]
+    write_history(folder / "history.csv", [*earlier_history, *history])
     if recipe.stages[-1][0] != model.input_size:
         log.info(
             "%s ended at %d px but runs at %d: %s is a start for another run (--backbone-weights), not tested.",
@@ -180,10 +184,17 @@ def _backbone_for(names: list[str], arguments: argparse.Namespace) -> dict[str, 
     return read_backbone(arguments.backbone_weights)
 
 
-def _provenance(backbone_weights: str) -> dict | None:
-    """How the backbone weights themselves were trained, if they are a checkpoint of train.py's."""
-    config = Path(backbone_weights).with_name(CONFIG_FILE)
-    return json.loads(config.read_text())["training"] if config.is_file() else None
+def _earlier_run(backbone_weights: str) -> tuple[dict | None, list[dict]]:
+    """How the backbone weights themselves were trained, and that run's history, if they are train.py's.
+
+    Without them the card would tell, and the learning curves would show, the end of the story only.
+    """
+    file = Path(backbone_weights)
+    config, history = file.with_name(CONFIG_FILE), file.with_name("history.csv")
+    if not (file.is_file() and config.is_file() and history.is_file()):
+        return None, []
+    with history.open(newline="") as handle:
+        return json.loads(config.read_text())["training"], list(csv.DictReader(handle))
 
 
 def _mixed_precision(choice: str) -> str:

@@ -23,6 +23,7 @@ from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, tra
 from fer_models.training.recipes import RECIPES, Recipe
 from fer_models.training.schedule import learning_rate, plan
 from fer_models.training.state import StateError, read_progress, read_state
+from train import _earlier_run
 
 ROOT = Path(__file__).parents[1]
 TINY = {"widths": [4, 8, 8]}
@@ -256,6 +257,15 @@ def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: 
     assert b"ended at 96 px but runs at 224" in finished.stderr
     written = set(os.listdir(tmp_path / "trunk" / "resnet50"))
     assert written == {"config.json", "history.csv", "model.safetensors", "state.safetensors"}
+
+
+def test_the_run_that_made_the_backbone_is_told(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    (tmp_path / "config.json").write_text('{"training": {"recipe": "trunk"}}')
+    (tmp_path / "history.csv").write_text("epoch,size\n1.0,64\n")
+    assert _earlier_run(str(weights)) == (None, [])  # torchvision's "imagenet" is no file either
+    weights.touch()
+    assert _earlier_run(str(weights)) == ({"recipe": "trunk"}, [{"epoch": "1.0", "size": "64"}])
 
 
 def test_two_processes_train_one_model(kaggle_folder: Path, tmp_path: Path) -> None:
