@@ -76,7 +76,7 @@ _FINISH = Recipe(stages=((144, 0.2), (224, 0.1)), learning_rate=5e-4, label_smoo
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
         "baseline_cnn": Recipe(
-            stages=((128, 5),), learning_rate=1e-3, architecture={"widths": [32, 64, 128], "dropout": 0.25}
+            stages=((128, 9),), learning_rate=1e-3, architecture={"widths": [32, 64, 128], "dropout": 0.1}
         ),
         "resnet50": _RESNET,
         "attn_cnn": Recipe(stages=((128, 14),), learning_rate=3e-3),
