@@ -13,6 +13,7 @@ from fer_models.emotions import EMOTIONS
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+REQUIRED_KEYS = {"name", "architecture", "sha256", "temperature", "conformal_threshold"}
 
 
 class CheckpointError(ValueError):
@@ -63,7 +64,7 @@ def read_config(name: str, weights_dir: str | Path = "weights") -> dict:
         config = json.loads(file.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{file} is not valid JSON ({error}). {_remedy(name)}") from error
-    if not isinstance(config, dict) or not {"name", "architecture", "sha256", "temperature"} <= config.keys():
+    if not isinstance(config, dict) or not config.keys() >= REQUIRED_KEYS:
         raise CheckpointError(f"{file} is not the config.json of a FER Lens model. {_remedy(name)}")
     if config["name"] != name:
         raise CheckpointError(f"{file} belongs to the model {config['name']!r}, not {name!r}. {_remedy(name)}")
@@ -98,7 +99,7 @@ def load_model(name: str, weights_dir: str | Path = "weights", device: torch.dev
     except (SafetensorError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{file} does not fit the model {name!r}: {error} {_remedy(name)}") from error
     model.temperature = float(config["temperature"])
-    model.conformal_threshold = float(config.get("conformal_threshold", model.conformal_threshold))
+    model.conformal_threshold = float(config["conformal_threshold"])
     return model.to(device).eval()
 
 
