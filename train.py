@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from fer_models.architectures import MODEL_NAMES, create_model
-from fer_models.checkpoints import CONFIG_FILE, load_model, save_checkpoint
+from fer_models.checkpoints import CONFIG_FILE, CheckpointError, load_model, read_config, save_checkpoint
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
@@ -52,7 +52,7 @@ def main() -> int:
         data = load_fer2013(arguments.data)
         for name in names:
             train_one(name, arguments, data, backbone)
-    except (BackboneError, DataError, StateError, LossNotFinite) as error:
+    except (BackboneError, CheckpointError, DataError, StateError, LossNotFinite) as error:
         log.error("%s", error)
         return 1
     except TrainingStopped as error:
@@ -71,6 +71,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     set_seed(arguments.seed)
     model = create_model(name, **recipe.architecture)
     parts = load_backbone(model, backbone) if name.startswith("resnet50") and backbone else {}
+    teacher = load_model(recipe.teacher, arguments.weights, accelerator.device) if recipe.teacher else None
     log.info("Training %s for %g epochs on %s, %s.", name, recipe.epochs, accelerator.device, precision)
     result = train(
         model,
@@ -81,6 +82,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         seed=arguments.seed,
         resume=arguments.resume,
         save_minutes=arguments.save_every,
+        teacher=teacher,
     )
     if not accelerator.is_main_process:
         return
@@ -94,6 +96,9 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
         "backbone_parts": parts,
         "started_from": earlier,
+        "teacher": {"name": teacher.name, "sha256": read_config(teacher.name, arguments.weights)["sha256"]}
+        if teacher
+        else None,
         "precision": precision,
         "processes": accelerator.num_processes,
         "hours": round(result.seconds / 3600, 2),

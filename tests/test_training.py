@@ -19,7 +19,7 @@ from fer_models.architectures import EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation
 from fer_models.data.fer2013 import FER2013
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
-from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, train
+from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, _targets, train
 from fer_models.training.recipes import RECIPES, Recipe
 from fer_models.training.schedule import learning_rate, plan
 from fer_models.training.state import StateError, read_progress, read_state
@@ -257,6 +257,20 @@ def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: 
     assert b"ended at 96 px but runs at 224" in finished.stderr
     written = set(os.listdir(tmp_path / "trunk" / "resnet50"))
     assert written == {"config.json", "history.csv", "model.safetensors", "state.safetensors"}
+
+
+def test_a_teacher_gives_half_of_each_target(small_data: FER2013) -> None:
+    teacher = tiny_model()
+    with torch.no_grad():
+        teacher.fc.weight.zero_()  # whatever it sees, it says:
+        teacher.fc.bias[:] = torch.tensor([0.0, 0.0, 0.0, 2 * math.log(4), 0.0, 0.0, 0.0])
+    teacher.temperature = 2.0  # happy 4/10, all others 1/10
+    targets = _targets(small_data.train, teacher)
+    expected = torch.full((len(small_data.train), 7), 0.05)
+    expected[:, 3] = 0.2
+    expected[torch.arange(len(expected)), small_data.train.labels] += 0.5
+    assert torch.allclose(targets, expected)
+    assert torch.equal(_targets(small_data.train, None).argmax(dim=1), small_data.train.labels)
 
 
 def test_the_run_that_made_the_backbone_is_told(tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Weighs places: sigmoid(conv7x7([mean over channels; max over channels])) (eq. 3 of Woo et al. 2018).
+    """Weighs places: sigmoid(BN(conv7x7([mean over channels; max over channels]))) (eq. 3 of Woo et al. 2018).
+
+    The batch normalisation is not in the paper's equation but in its authors' code. It keeps the gates' spread in
+    one learnable number; without it 98 kernel weights that all move the same way close the gates within a few steps.
 
     Attributes:
         map: float (N, H, W) in (0, 1) of the latest forward pass, detached; None before the first.
@@ -46,15 +49,16 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, kernel_size: int = 7) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.constant_(self.conv.bias, INITIAL_GATE_LOGIT)
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.bn = nn.BatchNorm2d(1)
+        nn.init.zeros_(self.bn.weight)
+        nn.init.constant_(self.bn.bias, INITIAL_GATE_LOGIT)
         self.map: Tensor | None = None
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape, each place multiplied by its weight."""
         descriptors = torch.cat([features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1)
-        gate = torch.sigmoid(self.conv(descriptors))
+        gate = torch.sigmoid(self.bn(self.conv(descriptors)))
         self.map = gate[:, 0].detach()
         return features * gate
 

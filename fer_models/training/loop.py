@@ -27,6 +27,9 @@ from fer_models.architectures import EmotionModel
 from fer_models.data.augmentation import augment
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.data.images import enlarge
+from fer_models.emotions import EMOTIONS
+from fer_models.evaluation.calibration import to_probabilities
+from fer_models.evaluation.predictions import compute_logits
 from fer_models.training.recipes import Recipe
 from fer_models.training.schedule import Segment, learning_rate, plan
 from fer_models.training.state import (
@@ -78,6 +81,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     save_minutes: float = 5.0,
+    teacher: EmotionModel | None = None,
 ) -> Result:
     """Trains a model to its recipe's end, or until a signal.
 
@@ -90,6 +94,7 @@ def train(
         seed: of everything random.
         resume: go on from the state in `run_dir`, if there is one.
         save_minutes: time between two states.
+        teacher: gives half of each target, once for all epochs: its view of the face as it is.
 
     Raises:
         StateError: there is a state but `resume` is false, or it belongs to another run.
@@ -99,6 +104,7 @@ def train(
     training, validation = data.train.to(accelerator.device), data.validation.to(accelerator.device)
     segments = plan(recipe, len(training))
     identity = {"model": model.name, "seed": seed, "data": data.fingerprint, "recipe": _plain(asdict(recipe))}
+    targets = _targets(training, teacher)
     run = _Run(model, recipe, run_dir, accelerator, identity)
     run.restore(resume)
     progress = run.progress
@@ -117,7 +123,8 @@ def train(
                 batch = _share(order, step, recipe.batch_size, accelerator)
                 faces = augment(training.images[batch], segment.size, recipe.augmentation)
                 rate = learning_rate(recipe, segments, index, step)
-                loss, hits = run.step(faces, training.labels[batch], rate)
+                loss, logits = run.step(faces, targets[batch], rate)
+                hits = (logits.argmax(dim=1) == training.labels[batch]).sum()
                 loss_sum, correct = loss_sum + loss, correct + hits
 
                 is_last = step + 1 == segment.steps
@@ -231,17 +238,17 @@ class _Run:
             write_history(self.run_dir / "history.csv", self.progress.history)
         self.accelerator.wait_for_everyone()
 
-    def step(self, faces: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """One update of the weights. Returns the loss and the number of faces that were right, on the device."""
+    def step(self, faces: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """One update of the weights towards targets (N, 7). Returns the loss and the logits (N, 7)."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         logits = self.wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.optimizer.step()
         self.average.update_parameters(self.model)
-        return loss.detach(), (logits.argmax(dim=1) == labels).sum()
+        return loss.detach(), logits.detach()
 
     @property
     def kept(self) -> nn.Module:
@@ -288,6 +295,16 @@ def validate(model: nn.Module, split: Split, size: int, accelerator: Accelerator
         count += len(labels)
     loss, correct, count = accelerator.reduce(torch.stack([loss, correct, count]), "sum").tolist()
     return loss / count, correct / count
+
+
+def _targets(training: Split, teacher: EmotionModel | None) -> Tensor:
+    """What each face's answer is pulled towards, float32 (N, 7): its label, or that and the teacher's view of it."""
+    labels = F.one_hot(training.labels, len(EMOTIONS)).float()
+    if teacher is None:
+        return labels
+    logits = compute_logits(teacher, training.images, progress=f"{teacher.name} as teacher")
+    taught = torch.from_numpy(to_probabilities(logits, teacher.temperature)).to(labels)
+    return (labels + taught) / 2
 
 
 # ---- Optimizer and average ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from fer_models.data.augmentation import Augmentation
 
 STRONG = Augmentation(shift=0.12, zoom=0.12, erase=0.25)
+MILD = Augmentation(shift=0.06, zoom=0.1, erase=0.1)  # for runs too short to learn from much variety
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Recipe:
         batch_size: images a step, over all processes together.
         weight_decay: decoupled, on matrices and kernels only.
         label_smoothing: share of the target that is spread over all classes.
+        teacher: the model whose finished checkpoint gives half of each target (Hinton et al. 2015, arXiv:1503.02531):
+            its calibrated probabilities tell more about a face than one noisy label does. None for labels alone.
         ema: decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights as is.
         patience: epochs without a better validation accuracy after which training stops early; None never stops.
         augmentation: random changes to the training faces.
@@ -33,6 +36,7 @@ class Recipe:
     batch_size: int = 64
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    teacher: str | None = None
     ema: float = 0.998
     patience: int | None = None
     augmentation: Augmentation = STRONG
@@ -68,10 +72,13 @@ def _paper(size: int, **architecture: object) -> Recipe:
 # A ResNet runs well only at the size at which it was last trained, and a face fills FER-2013's frame, so its size may
 # grow by a factor of 1.5 at most in one step.
 _RESNET = Recipe(stages=((64, 8), (96, 8), (144, 4), (224, 4)), learning_rate=1e-3)
-# The cheap first part of that, for a machine without an accelerator: one run serves both ResNets as a start...
+# The same in three parts for a machine without an accelerator. The first two serve both ResNets as a start...
 _TRUNK = Recipe(stages=((64, 3), (96, 1)), learning_rate=1.2e-3, label_smoothing=0.05)
-# ...and the part in which they differ, the same for both.
-_FINISH = Recipe(stages=((144, 0.2), (224, 0.1)), learning_rate=5e-4, label_smoothing=0.05)
+_GROW = Recipe(stages=((64, 2), (96, 2), (144, 0.7)), learning_rate=1e-3, label_smoothing=0.05)
+# ...and in the last they differ, with the same budget for both.
+_FINISH = Recipe(
+    stages=((224, 0.6),), learning_rate=7e-4, batch_size=32, label_smoothing=0.0, teacher="attn_cnn", augmentation=MILD
+)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
@@ -79,7 +86,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             stages=((128, 9),), learning_rate=1e-3, architecture={"widths": [32, 64, 128], "dropout": 0.1}
         ),
         "resnet50": _RESNET,
-        "attn_cnn": Recipe(stages=((128, 14),), learning_rate=3e-3),
+        "attn_cnn": Recipe(stages=((128, 12),), learning_rate=3e-3, augmentation=MILD),
         "resnet50_cbam": _RESNET,
     },
     "paper": {
@@ -89,5 +96,6 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet50_cbam": _paper(224),
     },
     "trunk": {"resnet50": _TRUNK},
+    "grow": {"resnet50": _GROW},
     "finish": {"resnet50": _FINISH, "resnet50_cbam": _FINISH},
 }
