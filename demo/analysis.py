@@ -1,6 +1,6 @@
 """From an uploaded photo to what the models say about a face. Knows nothing of the page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from demo.faces import crop_face, find_faces
+from demo.faces import Face, crop_face, find_faces, landmarks_in_crop
 from demo.uploads import open_image
 from fer_models import MODEL_NAMES, CheckpointError, EmotionModel, Explanation, explain, load_model
 from fer_models.data.images import to_grey48
+from fer_models.evidence import MEAN_LANDMARKS, Faithfulness, SanityCheck, faithfulness, sanity_check
 
 TITLES = {
     "baseline_cnn": "Baseline CNN",
@@ -29,6 +30,10 @@ LAYERS = {
     "attention output, where there is one": "attention",
 }
 
+# Enough fractions to tell a map from a random one, few enough for a visitor to wait for.
+FRACTIONS = (0.1, 0.2, 0.4, 0.7)
+RANDOM_MAPS = 3
+
 DISPLAY_SIDE = 336
 NUMBERS = ("no", "one", "two", "three", "four")
 
@@ -39,10 +44,13 @@ class Crop:
 
     picture: grey PIL image, square, at most DISPLAY_SIDE pixels a side: what maps are drawn over.
     pixels: uint8 (48, 48): what the models are given.
+    landmarks: float32 (5, 2) in units of the side, see `region_masks`: the detector's, or where FER-2013's faces have
+        them if there was nothing to detect.
     """
 
     picture: Image.Image
     pixels: np.ndarray
+    landmarks: np.ndarray
 
 
 def load_models(weights_dir: str | PathLike[str]) -> tuple[dict[str, EmotionModel], list[str]]:
@@ -63,13 +71,15 @@ def read_photo(path: str | PathLike[str]) -> list[Crop]:
         UploadError: the file cannot be used; the message is a sentence for the visitor.
     """
     image = open_image(Path(path))
-    return [_crop(crop_face(image, face)) for face in (*find_faces(image), None)]
+    return [_crop(image, face) for face in (*find_faces(image), None)]
 
 
-def _crop(face: Image.Image) -> Crop:
-    picture = face.convert("L")
+def _crop(image: Image.Image, face: Face | None) -> Crop:
+    square = crop_face(image, face)
+    picture = square.convert("L")
     picture.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
-    return Crop(picture, to_grey48(face))
+    landmarks = landmarks_in_crop(image, face) if face else np.float32(MEAN_LANDMARKS)
+    return Crop(picture, to_grey48(square), landmarks)
 
 
 def explain_face(
@@ -86,6 +96,45 @@ def explain_face(
     """
     for model in models.values():
         yield from explain(model, [crop.pixels], emotion, method, stage_of(model, layer))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What speaks for and against one model's heat map of one face.
+
+    faithfulness: whether the model uses what the map shows.
+    sanity: whether the map depends on what the network has learned.
+    """
+
+    explanation: Explanation
+    faithfulness: Faithfulness
+    sanity: SanityCheck
+
+
+def examine(model: EmotionModel, crop: Crop, explanation: Explanation, progress: Callable[[float], object]) -> Evidence:
+    """Measures what an explanation of `crop` by `model` is worth; `progress` is told which share of it is done."""
+    found = faithfulness(
+        model, crop.pixels, explanation.heatmap, explanation.target, FRACTIONS, RANDOM_MAPS, progress=progress
+    )
+    check = sanity_check(model, [crop.pixels], explanation.method, explanation.target, explanation.stage)
+    return Evidence(explanation, found, check)
+
+
+def cover(crop: Crop, cells: Sequence[int]) -> np.ndarray:
+    """The face, uint8 (48, 48), with some pixels painted over in its mean grey, as in a deletion curve.
+
+    Args:
+        crop: the face.
+        cells: indices into its 2,304 pixels, row by row.
+
+    Raises:
+        ValueError: an index that is no pixel's.
+    """
+    covered = crop.pixels.copy()
+    if not all(isinstance(cell, int) and 0 <= cell < covered.size for cell in cells):
+        raise ValueError(f"The cells to cover are not all whole numbers from 0 to {covered.size - 1}.")
+    covered.ravel()[list(cells)] = round(float(crop.pixels.mean()))
+    return covered
 
 
 def stage_of(model: EmotionModel, layer: int | str) -> str:

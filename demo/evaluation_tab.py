@@ -20,23 +20,8 @@ Sample predictions show faces of FER-2013, which may not be passed on. Who has t
 `python -m fer_models.evaluation --data PATH`."""
 
 
-def build_evaluation_tab(weights_dir: Path) -> None:
-    """Adds the tab's contents to the page under construction.
-
-    Args:
-        weights_dir: the folder with one folder a model in it; models without an evaluation are named as such.
-    """
-    results, problems = _read_results(weights_dir)
-    gr.HTML(_render_accuracies(results), elem_id="accuracies")
-    for problem in problems:
-        gr.HTML(f'<p class="problem">{escape(problem)}</p>')
-    if results:
-        gr.Markdown(f"## In detail\n{render_results(results)}", elem_id="details")
-    for file, heading in PICTURES.items():
-        _show_pictures(heading, {name: weights_dir / name / file for name in results})
-
-
-def _read_results(weights_dir: Path) -> tuple[dict[str, Result], list[str]]:
+def read_results(weights_dir: Path) -> tuple[dict[str, Result], list[str]]:
+    """The stored evaluations by model name, and a sentence for each model that has none."""
     results, problems = {}, []
     for name, title in TITLES.items():
         try:
@@ -44,6 +29,22 @@ def _read_results(weights_dir: Path) -> tuple[dict[str, Result], list[str]]:
         except EvaluationError as error:
             problems.append(f"{title} has no evaluation: {error}")
     return results, problems
+
+
+def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems: list[str]) -> None:
+    """Adds the tab's contents to the page under construction.
+
+    Args:
+        weights_dir: the folder with one folder a model in it.
+        results, problems: as `read_results` returns them.
+    """
+    gr.HTML(_render_accuracies(results), elem_id="accuracies")
+    for problem in problems:
+        gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+    if results:
+        gr.Markdown(f"## In detail\n{render_results(results)}", elem_id="details")
+    for file, heading in PICTURES.items():
+        _show_pictures(heading, {name: weights_dir / name / file for name in results})
 
 
 def _show_pictures(heading: str, files: dict[str, Path]) -> None:

@@ -90,23 +90,32 @@ def _area(face: Face) -> float:
     return (right - left) * (bottom - top)
 
 
-def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
-    """Cut out a square in which the face lies as FER-2013's faces lie in theirs.
-
-    Where the square reaches beyond the picture, the pixels at the picture's edge are repeated. Without a face, the
-    whole picture is taken for one: the largest square in its middle.
+def face_square(image: Image.Image, face: Face | None) -> tuple[int, int, int]:
+    """Left, top and side of the square in which the face lies as FER-2013's faces lie in theirs; it may reach beyond
+    the picture. Without a face, the whole picture is taken for one: the largest square in its middle.
     """
     if face is None:
         side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-    else:
-        # By its area: tilting a head makes the box wider and lower, but hardly larger.
-        side = max(1, round((_area(face) / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5))
-        left = round((face.box[0] + face.box[2]) / 2 - BOX_CENTRE_X * side)
-        top = round((face.box[1] + face.box[3]) / 2 - BOX_CENTRE_Y * side)
+        return (image.width - side) // 2, (image.height - side) // 2, side
+    # By its area: tilting a head makes the box wider and lower, but hardly larger.
+    side = max(1, round((_area(face) / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5))
+    left = round((face.box[0] + face.box[2]) / 2 - BOX_CENTRE_X * side)
+    top = round((face.box[1] + face.box[3]) / 2 - BOX_CENTRE_Y * side)
+    return left, top, side
+
+
+def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
+    """Cut out the face's square. Where it reaches beyond the picture, the pixels at the picture's edge are repeated."""
+    left, top, side = face_square(image, face)
     rows = np.clip(np.arange(top, top + side), 0, image.height - 1)
     columns = np.clip(np.arange(left, left + side), 0, image.width - 1)
     return Image.fromarray(np.asarray(image)[np.ix_(rows, columns)])
+
+
+def landmarks_in_crop(image: Image.Image, face: Face) -> np.ndarray:
+    """The face's landmarks, float32 (5, 2), in units of its square's side, from the square's upper left corner."""
+    left, top, side = face_square(image, face)
+    return (face.landmarks - np.float32([left, top])) / side
 
 
 def measure_margin(images: np.ndarray) -> np.ndarray:

@@ -8,10 +8,12 @@ from PIL import Image, ImageOps
 
 from demo.analysis import LAYERS
 from demo.cards import THUMBNAIL, render_choices
-from demo.evaluation_tab import build_evaluation_tab
+from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
+from demo.painter import PAINT
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
 from fer_models import EMOTIONS, METHODS, EmotionModel
+from fer_models.evaluation.consensus import consensus_accuracy
 
 INTRODUCTION = """\
 # FER Lens
@@ -59,14 +61,15 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
         problems: a sentence for each model that could not be loaded.
         weights_dir: where the evaluations are.
     """
+    results, unevaluated = read_results(weights_dir)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
         with gr.Tab("Analyse a face"):
-            _build_analysis_tab(models)
+            _build_analysis_tab(models, consensus_accuracy([results[name] for name in models if name in results]))
         with gr.Tab("Evaluation"):
-            build_evaluation_tab(weights_dir)
+            build_evaluation_tab(weights_dir, results, unevaluated)
 
         def on_leave(request: gr.Request) -> None:
             """Forgets all values of the visitor's page, which Gradio would keep until 200 others have come."""
@@ -76,7 +79,7 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
     return page
 
 
-def _build_analysis_tab(models: dict[str, EmotionModel]) -> None:
+def _build_analysis_tab(models: dict[str, EmotionModel], mean_accuracy: float | None) -> None:
     crops, chosen = gr.State([]), gr.State(None)
     with gr.Row():
         with gr.Column(min_width=320):
@@ -93,9 +96,17 @@ def _build_analysis_tab(models: dict[str, EmotionModel]) -> None:
                 layer = gr.Dropdown(list(LAYERS.items()), value=-1, label="Layer", info=WHY_LAST)
                 opacity = gr.Slider(0, 100, 55, step=1, label="Opacity of the maps in percent", buttons=[])
     results = gr.HTML(NOTHING_YET, elem_id="results")
+    with gr.Accordion("Can these maps be believed? Test them on this face", open=False):
+        test = gr.Button("Test the four maps", variant="primary", size="sm", elem_id="test")
+        evidence = gr.HTML(NOTHING_YET, elem_id="evidence")
+    with gr.Accordion("What would change their minds? Cover a part of the face", open=False), gr.Row():
+        with gr.Column(min_width=300):
+            painter = gr.HTML(NOTHING_YET, js_on_load=PAINT, elem_id="painter")
+        with gr.Column(min_width=320):
+            changes = gr.HTML(elem_id="changes")
     gr.Markdown(SMALL_PRINT, elem_id="small-print")
 
-    responses = Responses(models)
+    responses = Responses(models, mean_accuracy)
     controls = [emotion, layer, method]
     choice = [crops, chosen, faces, results]
     # One analysis at a time: two at once would take as long as one after the other, and each of them that long.
@@ -109,8 +120,14 @@ def _build_analysis_tab(models: dict[str, EmotionModel]) -> None:
     photo.change(responses.on_photo, [photo, *controls], [photo, *choice], preprocess=False, **work)
     examples.select(responses.on_example, controls, choice, **work)
     faces.select(responses.on_face, [crops, *controls], [chosen, results], **work)
-    changes = [control.input for control in controls]
-    gr.on(changes, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
+    moved = [control.input for control in controls]
+    gr.on(moved, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
+    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], api_visibility="private")
+    painting = work | {"show_progress_on": changes}
+    painter.select(responses.on_paint, [crops, chosen], changes, trigger_mode="always_last", **painting)
+    # In a queue of its own, so that a test, which takes long, keeps nobody from analysing.
+    testing = work | {"show_progress_on": evidence, "concurrency_id": "tests"}
+    test.click(responses.on_test, [crops, chosen, *controls], evidence, **testing)
     opacity.change(None, opacity, None, js=SET_OPACITY)
 
 

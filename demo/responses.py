@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from demo.analysis import Crop, explain_face, read_photo
+from demo.analysis import TITLES, Crop, cover, examine, explain_face, read_photo
 from demo.cards import render_faces, render_results
+from demo.evidence_cards import render_evidence
+from demo.painter import NOT_PAINTED, render_changes, render_painter
 from demo.uploads import UploadError
-from fer_models import EmotionModel
+from fer_models import EmotionModel, predict
 
 EXAMPLES_DIR = Path(__file__).parent / "examples"
 EXAMPLES = {
@@ -25,6 +28,7 @@ EXAMPLES = {
 
 OWN_PREDICTION = "each model's own prediction"
 NOTHING_YET = '<p class="hint">Add a photo or choose an example: what the models make of it appears here.</p>'
+NOT_TESTED = '<p class="hint">Not tested yet. It takes up to a minute: several hundred looks at the face.</p>'
 NO_FACE = "No face was found. If the picture is one face already, choose “whole picture”."
 
 PROGRESS = gr.Progress()  # as a default value it makes Gradio pass the progress of the running event
@@ -38,10 +42,11 @@ class Responses:
 
     Args:
         models: by name.
+        mean_accuracy: of the mean of their answers on FER-2013's test faces, in [0, 1], if it is known.
     """
 
-    def __init__(self, models: dict[str, EmotionModel]) -> None:
-        self.models = models
+    def __init__(self, models: dict[str, EmotionModel], mean_accuracy: float | None = None) -> None:
+        self.models, self.mean_accuracy = models, mean_accuracy
 
     def on_photo(
         self, file: dict | None, emotion: str, layer: int | str, method: str, progress: gr.Progress = PROGRESS
@@ -97,7 +102,49 @@ class Responses:
         with _errors_as_a_sentence():
             explanations = explain_face(self.models, crops[chosen], target, layer, method)
             explanations = list(progress.tqdm(explanations, total=len(self.models), unit="models"))
-            return render_results(crops[chosen], self.models, explanations)
+            return render_results(crops[chosen], self.models, explanations, self.mean_accuracy)
+
+    def on_results(self, crops: list[Crop], chosen: int | None) -> tuple[str, str, str]:
+        """There are new results: returns (painter, changes, evidence), which start anew with them."""
+        if chosen is None or not crops:
+            return NOTHING_YET, "", NOTHING_YET
+        return render_painter(crops[chosen]), NOT_PAINTED, NOT_TESTED
+
+    def on_paint(self, crops: list[Crop], chosen: int | None, event: gr.EventData) -> str:
+        """The face has been painted over: returns what that changes."""
+        if chosen is None or not crops or not event.index:
+            return NOT_PAINTED
+        crop = crops[chosen]
+        with _errors_as_a_sentence():
+            faces = [crop.pixels, cover(crop, event.index)]
+            answers = {name: tuple(predict(model, faces)) for name, model in self.models.items()}
+            return render_changes(answers, len(set(event.index)) / crop.pixels.size)
+
+    def on_test(
+        self,
+        crops: list[Crop],
+        chosen: int | None,
+        emotion: str,
+        layer: int | str,
+        method: str,
+        progress: gr.Progress = PROGRESS,
+    ) -> Iterator[str]:
+        """The maps shown are to be tested: yields the evidence after each model."""
+        if chosen is None or not crops:
+            yield NOTHING_YET
+            return
+        target = None if emotion == OWN_PREDICTION else emotion
+        tested = []
+        with _errors_as_a_sentence():
+            for explanation in explain_face(self.models, crops[chosen], target, layer, method):
+                name = explanation.model_name
+                report = partial(_report, progress, len(tested), len(self.models), TITLES[name])
+                tested.append(examine(self.models[name], crops[chosen], explanation, report))
+                yield render_evidence(tested)
+
+
+def _report(progress: gr.Progress, done: int, models: int, title: str, share: float) -> None:
+    progress((done + share) / models, desc=f"Testing the map of {title}")
 
 
 def _uploaded(file: dict) -> Path:

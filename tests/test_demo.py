@@ -33,7 +33,7 @@ def responses() -> Responses:
     torch.manual_seed(0)
     models = {name: create_model(name).eval() for name in MODEL_NAMES}
     for name in ("attn_cnn", "resnet50_cbam"):
-        torch.nn.init.normal_(models[name].spatial_attention.conv.weight)
+        torch.nn.init.ones_(models[name].spatial_attention.bn.weight)
     return Responses(models)
 
 

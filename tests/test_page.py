@@ -42,7 +42,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in MODEL_NAMES:
             model = create_model(name)
             if model.spatial_attention is not None:
-                torch.nn.init.normal_(model.spatial_attention.conv.weight)  # else it is constant, and no map
+                torch.nn.init.ones_(model.spatial_attention.bn.weight)  # else it is constant, and no map
             save_checkpoint(model, folder / name, training={})
         return folder
 

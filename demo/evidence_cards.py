@@ -1,0 +1,81 @@
+"""What tests of the heat maps have shown, as HTML: a plot, the figures and the verdicts for each model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from demo.analysis import TITLES, Evidence
+from fer_models import EMOTIONS, METHODS
+from fer_models.evidence import Curves, Faithfulness
+
+WIDTH, HEIGHT = 100, 60  # of a plot, in the units of its drawing
+
+LEGEND = """\
+<p class="legend">Each line shows the model's confidence while more and more of the face is taken away and filled in
+from what surrounds it (ROAD, most relevant first; Rong et al. 2022): <span class="key map"></span> what the map shows
+as hottest, <span class="key random"></span> random places, <span class="key centre"></span> the middle of the
+picture, <span class="key edges"></span> edges. A map that shows what the model uses falls fastest. One face is an
+example; what holds for many stands under “Can these maps be trusted?”.</p>"""
+
+
+def render_evidence(tested: Sequence[Evidence]) -> str:
+    """A card for each map that has been tested so far."""
+    cards = "".join(_card(evidence) for evidence in tested)
+    return f'{LEGEND}<div class="cards evidence">{cards}</div>'
+
+
+def _card(evidence: Evidence) -> str:
+    explanation = evidence.explanation
+    title, method = TITLES[explanation.model_name], METHODS[explanation.method].partition(":")[0]
+    return f"""
+    <article class="card" aria-label="Evidence for {title}">
+      <header><h3>{title}</h3><small>{method} for {EMOTIONS[explanation.target]}, {explanation.stage}</small></header>
+      {_plot(title, evidence.faithfulness)}
+      <p>{evidence.faithfulness.verdict}</p>
+      {_areas(evidence.faithfulness)}
+      <p>{evidence.sanity.verdict}</p>
+    </article>"""
+
+
+def _plot(title: str, found: Faithfulness) -> str:
+    lines = [("edges", found.edges), ("centre", found.centre), *(("random", curves) for curves in found.random)]
+    drawn = "".join(_line(kind, curves) for kind, curves in [*lines, ("map", found.curves)])
+    last = found.curves.fractions[-1]
+    return f"""
+    <figure class="curves">
+      <svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"
+        aria-label="Confidence of {title} while the face is taken away">{drawn}</svg>
+      <figcaption><span>0 %</span><span>of the face taken away</span><span>{last:.0%}</span></figcaption>
+    </figure>"""
+
+
+def _line(kind: str, curves: Curves) -> str:
+    x = WIDTH * curves.fractions / curves.fractions[-1]
+    y = HEIGHT * (1 - curves.road_most)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return f'<polyline class="{kind}" points="{points}"/>'
+
+
+def _areas(found: Faithfulness) -> str:
+    """The mean height of each curve, for the map and for maps that know nothing of the model."""
+    random = [curves.areas() for curves in found.random]
+    columns = {
+        "map": found.curves.areas(),
+        "random": {name: float(np.mean([areas[name] for areas in random])) for name in random[0]},
+        "centre": found.centre.areas(),
+        "edges": found.edges.areas(),
+    }
+    rows = {
+        "road_most": "ROAD, hottest first ↓",
+        "road_least": "ROAD, coldest first ↑",
+        "deletion": "deletion ↓",
+        "insertion": "insertion ↑",
+    }
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    body = "".join(
+        f'<tr><th scope="row">{text}</th>'
+        + "".join(f"<td>{areas[key]:.2f}</td>" for areas in columns.values())
+        + "</tr>"
+        for key, text in rows.items()
+    )
+    return f'<table class="areas"><tr><td></td>{head}</tr>{body}</table>'
