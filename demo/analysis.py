@@ -12,6 +12,7 @@ from demo.faces import Face, crop_face, find_faces, landmarks_in_crop
 from demo.uploads import open_image
 from fer_models import MODEL_NAMES, CheckpointError, EmotionModel, Explanation, explain, load_model
 from fer_models.data.images import to_grey48
+from fer_models.evaluation.explanations import FRACTIONS
 from fer_models.evidence import MEAN_LANDMARKS, Faithfulness, SanityCheck, faithfulness, sanity_check
 
 TITLES = {
@@ -29,10 +30,6 @@ LAYERS = {
     "two stages earlier": -3,
     "attention output, where there is one": "attention",
 }
-
-# Enough fractions to tell a map from a random one, few enough for a visitor to wait for.
-FRACTIONS = (0.1, 0.2, 0.4, 0.7)
-RANDOM_MAPS = 3
 
 DISPLAY_SIDE = 336
 NUMBERS = ("no", "one", "two", "three", "four")
@@ -113,9 +110,7 @@ class Evidence:
 
 def examine(model: EmotionModel, crop: Crop, explanation: Explanation, progress: Callable[[float], object]) -> Evidence:
     """Measures what an explanation of `crop` by `model` is worth; `progress` is told which share of it is done."""
-    found = faithfulness(
-        model, crop.pixels, explanation.heatmap, explanation.target, FRACTIONS, RANDOM_MAPS, progress=progress
-    )
+    found = faithfulness(model, crop.pixels, explanation.heatmap, explanation.target, FRACTIONS, progress=progress)
     check = sanity_check(model, [crop.pixels], explanation.method, explanation.target, explanation.stage)
     return Evidence(explanation, found, check)
 

@@ -50,7 +50,7 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
     return f"""
     <section class="map-agreement">
       <h3>Do the models look at the same places?</h3>
-      <div class="scrolling"><table><tr><td></td>{head}</tr>{rows}</table></div>
+      <div class="scrolling"><table class="plain lined"><tr><td></td>{head}</tr>{rows}</table></div>
       <p class="legend">Rank correlation of two heat maps (1: the same order of places, 0: nothing to do with each
       other), and how much of their hottest fifths is common to both (unrelated maps: 11 %).</p>
     </section>"""

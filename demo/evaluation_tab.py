@@ -1,5 +1,6 @@
 """The second tab: how good the models are, from what fer_models.evaluation has left in weights/."""
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import gradio as gr
 
 from demo.analysis import TITLES
 from fer_models.evaluation.results import EvaluationError, Result, read_result
-from fer_models.evaluation.table import PAPER_ACCURACY, render_results
+from fer_models.evaluation.table import PAPER_ACCURACY, PEER_IMAGES, PEERS, render_results
 
 PICTURES = {
     "confusion_matrix.png": "Confusion matrices",
@@ -66,7 +67,7 @@ def _show_pictures(heading: str, files: dict[str, Path]) -> None:
 
 
 def _render_accuracies(results: dict[str, Result]) -> str:
-    """Two bars a model: the paper's accuracy and ours."""
+    """Two bars a model, the paper's accuracy and ours, and one for each package that anyone can install."""
     rows = []
     for name, title in TITLES.items():
         paper = PAPER_ACCURACY[name]
@@ -77,15 +78,18 @@ def _render_accuracies(results: dict[str, Result]) -> str:
             rows.append(f"<tr class=top>{_bar('ours', 100 * test['accuracy'], f'{low:.1f} to {high:.1f}')}</tr>")
         else:
             rows.append('<tr><td>ours</td><td class="bar"></td><td>not yet</td></tr>')
+    for name, (right, _, _) in PEERS.items():
+        package = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", name)
+        rows.append(f'<tr><th scope="row" colspan="2">{package}</th>{_bar(None, 100 * right / PEER_IMAGES)}</tr>')
     return f"""
     <h2>Accuracy on FER-2013</h2>
     <p>The paper's Table I beside ours: percent of the 3,589 images of the test split (PrivateTest), with the 95 %
-    interval that so many images allow.</p>
+    interval that so many images allow. Below them, packages that can be installed today, on the same images.</p>
     <table class="bars accuracies">{"".join(rows)}</table>"""
 
 
-def _bar(whose: str, percent: float, interval: str = "") -> str:
+def _bar(whose: str | None, percent: float, interval: str = "") -> str:
     return (
-        f'<td>{whose}</td><td class="bar"><i style="width: {percent:.1f}%"></i></td>'
+        f'{"" if whose is None else f"<td>{whose}</td>"}<td class="bar"><i style="width: {percent:.1f}%"></i></td>'
         f"<td>{percent:.1f} <small>{interval}</small></td>"
     )

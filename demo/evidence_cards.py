@@ -78,4 +78,4 @@ def _areas(found: Faithfulness) -> str:
         + "</tr>"
         for key, text in rows.items()
     )
-    return f'<table class="areas"><tr><td></td>{head}</tr>{body}</table>'
+    return f'<table class="plain areas"><tr><td></td>{head}</tr>{body}</table>'

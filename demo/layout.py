@@ -12,6 +12,7 @@ from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
 from demo.painter import PAINT
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
+from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
 from fer_models.evaluation.consensus import consensus_accuracy
 
@@ -70,6 +71,8 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
             _build_analysis_tab(models, consensus_accuracy([results[name] for name in models if name in results]))
         with gr.Tab("Evaluation"):
             build_evaluation_tab(weights_dir, results, unevaluated)
+        with gr.Tab("Can these maps be trusted?"):
+            build_trust_tab(weights_dir)
 
         def on_leave(request: gr.Request) -> None:
             """Forgets all values of the visitor's page, which Gradio would keep until 200 others have come."""
@@ -122,7 +125,7 @@ def _build_analysis_tab(models: dict[str, EmotionModel], mean_accuracy: float | 
     faces.select(responses.on_face, [crops, *controls], [chosen, results], **work)
     moved = [control.input for control in controls]
     gr.on(moved, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
-    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], api_visibility="private")
+    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], **work)
     painting = work | {"show_progress_on": changes}
     painter.select(responses.on_paint, [crops, chosen], changes, trigger_mode="always_last", **painting)
     # In a queue of its own, so that a test, which takes long, keeps nobody from analysing.

@@ -88,7 +88,7 @@ def render_changes(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], covered
     changed = [TITLES[name] for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
     return f"""
     <p class="verdict" role="status">{_sentence(changed, covered)}</p>
-    <div class="scrolling"><table class="changes">
+    <div class="scrolling"><table class="plain lined">
       <tr><td></td><th scope="col">before</th><th scope="col">after</th><th scope="col">what moved most</th></tr>{rows}
     </table></div>"""
 

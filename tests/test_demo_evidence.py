@@ -40,7 +40,6 @@ def crop() -> Crop:
 @pytest.fixture
 def responses(monkeypatch: pytest.MonkeyPatch) -> Responses:
     monkeypatch.setattr(analysis, "FRACTIONS", (0.2,))
-    monkeypatch.setattr(analysis, "RANDOM_MAPS", 1)
     torch.manual_seed(0)
     return Responses({name: create_model(name, widths=[4, 4, 4]).eval() for name in ("baseline_cnn", "attn_cnn")})
 
@@ -139,9 +138,9 @@ def test_maps_are_tested_one_model_after_the_other(responses, crop):
 
     steps = list(responses.on_test([crop], 0, *DEFAULTS, progress))
     assert [len(cards(step)) for step in steps] == [1, 2]
-    assert shares == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0])
+    assert shares == pytest.approx(np.arange(1, 13) / 12)
     for card in cards(steps[-1]).values():
-        assert card.count("<polyline") == 4  # the map, one random one, the centre and the edges
+        assert card.count("<polyline") == 6  # the map, three random ones, the centre and the edges
         assert "random" in card
     assert list(responses.on_test([], None, OWN_PREDICTION, -1, "gradcam", progress)) == [NOTHING_YET]
 

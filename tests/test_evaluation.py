@@ -309,7 +309,7 @@ def test_table_row_and_mean_row_worked_out_by_hand():
         "resnet50": result_of("resnet50", [True] * 6 + [False] * 4),
         "resnet50_cbam": result_of("resnet50_cbam", [True] * 5 + [False] * 3 + [True] * 2),
     }
-    head, _, first, second, mean = render_results(results).split("\n\n")[0].splitlines()
+    head, _, first, second, mean, fer, face_api = render_results(results).split("\n\n")[0].splitlines()
     assert head.startswith("| model | paper | ours")
     # 6 of 10: Wilson's interval is 31.3 to 83.2; without the last image 6 of 9. F1 of angry 12/16, of disgust 0.
     assert first == (
@@ -321,6 +321,8 @@ def test_table_row_and_mean_row_worked_out_by_hand():
     assert mean.startswith("| mean of the 2 | – | **80.0** ")
     assert "| 77.8 | 80.0 |" in mean
     assert mean.endswith("| 3.00 M | 0.50 G | – |")
+    # 2,364 and 2,112 of 3,589.
+    assert "| 65.9 [64.3, 67.4] | 64.3 |" in fer and "| 58.8 [57.2, 60.4] | – |" in face_api
 
 
 def test_comparisons_say_in_words_whether_a_difference_was_found():

@@ -17,6 +17,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -222,6 +223,32 @@ def test_a_broken_file_gets_a_sentence_and_the_next_one_a_result(page, uploads, 
     assert page.all(".card") == [] and uploaded_files(uploads, "broken.png") == []
     page.upload(EXAMPLES_DIR / "grace_hopper.jpg")
     page.wait(lambda: len(page.all(".card")) == 4)
+
+
+def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
+    next(button for button in analysed.all("button") if "change their minds" in button.text).click()
+    analysed.wait(lambda: analysed.all("#painter canvas")[0].is_displayed())
+    next(button for button in analysed.all("#painter button") if button.text == "cover mouth").click()
+    analysed.wait(lambda: len(analysed.all("#changes tr")) == 5)
+    covered = int(re.search(r"With (\d+)%", analysed.text("#changes"))[1])
+    canvas = analysed.all("#painter canvas")[0]
+    analysed.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    stroke = ActionChains(analysed.browser).move_to_element_with_offset(canvas, -80, -80).click_and_hold()
+    stroke.move_by_offset(80, 0).move_by_offset(80, 0).release().perform()
+    analysed.wait(lambda: int(re.search(r"With (\d+)%", analysed.text("#changes"))[1]) > covered)
+    next(button for button in analysed.all("#painter button") if "uncover" in button.text).click()
+    analysed.wait(lambda: "Nothing is covered" in analysed.text("#changes"))
+
+
+@pytest.mark.slow
+def test_the_maps_of_all_models_are_tested_on_demand(analysed):
+    next(button for button in analysed.all("button") if "be believed" in button.text).click()
+    analysed.wait(lambda: analysed.all("#test")[0].is_displayed())
+    analysed.all("#test")[0].click()
+    analysed.wait(lambda: len(analysed.all("#evidence .card")) == 4)
+    assert all("Grad-CAM" in card.text for card in analysed.all("#evidence .card"))
+    analysed.choose("Emotion to explain", "fear")
+    analysed.wait(lambda: "Not tested yet" in analysed.text("#evidence"))
 
 
 def test_the_evaluation_tab_shows_the_papers_table_beside_ours(page):

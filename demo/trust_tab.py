@@ -1,0 +1,177 @@
+"""The third tab: whether the heat maps can be trusted, from what fer_models.evaluation has measured on many faces."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from demo.analysis import TITLES
+from fer_models.evaluation import explanations_report as report
+from fer_models.evaluation.explanations import MeasuredExplanations
+from fer_models.evaluation.explanations_store import COMMAND, read_explanations
+from fer_models.evaluation.results import EvaluationError
+from fer_models.evidence import REGIONS
+
+NOTHING_MEASURED = f"Nothing has been measured yet. Who has FER-2013 does it with `{COMMAND}`."
+
+FAITHFULNESS = """\
+What a map shows as hottest is taken away and filled in from what surrounds it (ROAD; Rong et al. 2022). Each dot is how
+much more confidence that costs than taking away what a map shows that knows nothing of the model: {kinds}. Right of the
+line the map is better; a 95 % interval that touches the line means that no difference was found."""
+DEPENDENCE = """\
+How much of a map is left (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. A map that
+shows what the network has learned about this face is near the line in all three; far right, it stays the same whatever
+the face, the emotion, or the weights (Adebayo et al. 2018)."""
+REGIONS_LEGEND = """\
+Where Grad-CAM's heat lies, by the emotion that the face is labelled with. The fuller the colour, the more heat for the
+region's area: none where there is no heat, full from three times the mean on. FER-2013's faces have no landmarks of
+their own; the regions are where their parts lie on average."""
+FULL_COLOUR = 3
+
+TEXT = ["trust", "trust-text"]
+
+Rows = Mapping[str, Mapping[str, dict | None]]
+
+# What is left of a map, in ...
+DEPENDENCE_NAMES = {
+    "other": "the map of another face",
+    "head": "the network with a random head",
+    "everything": "the network with all weights random",
+}
+
+
+def build_trust_tab(weights_dir: Path) -> None:
+    """Adds the tab's contents to the page under construction.
+
+    Args:
+        weights_dir: the folder with one folder a model in it.
+    """
+    measured, problems = {}, []
+    for name, title in TITLES.items():
+        try:
+            measured[name] = read_explanations(weights_dir / name)
+        except EvaluationError as error:
+            problems.append(f"{title}: {error}")
+    if not measured:
+        gr.Markdown(NOTHING_MEASURED)
+        return
+
+    gr.Markdown(_with_titles(report.conclusion(measured)), elem_classes=TEXT)
+    for problem in problems:
+        gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+    gr.HTML(_faithfulness_plots(measured), elem_classes="trust")
+    gr.HTML(_dependence_plots(measured), elem_classes="trust")
+    between = report.between_models_table(measured)
+    if between:
+        gr.Markdown(f"## Do the models look at the same places?\n{_with_titles(between)}", elem_classes=TEXT)
+    gr.HTML(_region_tables(measured), elem_classes="trust")
+    with gr.Accordion("All figures", open=False):
+        for table in (report.faithfulness_table, report.dependence_table, report.regions_table):
+            gr.Markdown(_with_titles(table(measured)), elem_classes=TEXT)
+
+
+def _with_titles(markdown: str) -> str:
+    for name, title in TITLES.items():
+        markdown = markdown.replace(f"`{name}`", title)
+    return markdown
+
+
+def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
+    plots = {
+        name: {key: figures["advantage"] for key, figures in model.figures["maps"].items()}
+        for name, model in measured.items()
+    }
+    everywhere = [
+        found[end] for rows in plots.values() for marks in rows.values() for found in marks.values() for end in found
+    ]
+    ends = min(-0.1, *everywhere), max(0.1, *everywhere)
+    return f"""
+    <h2>Is a map better than one that knows nothing of the model?</h2>
+    <p class="legend">{FAITHFULNESS.format(kinds=_key(report.BASELINE_NAMES))}</p>
+    {_plots(plots, report.BASELINE_NAMES, ends)}"""
+
+
+def _dependence_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
+    plots = {
+        name: {key: _dependence(figures) for key, figures in model.figures["maps"].items()}
+        for name, model in measured.items()
+    }
+    return f"""
+    <h2>Does a map depend on the face, and on what the model has learned?</h2>
+    <p class="legend">{DEPENDENCE.format(kinds=_key(DEPENDENCE_NAMES))}</p>
+    {_plots(plots, DEPENDENCE_NAMES, (-1, 1))}"""
+
+
+def _dependence(figures: dict) -> dict[str, dict | None]:
+    marks = {"other": figures["across_faces"]["rank_correlation"]}
+    if figures["sanity"]:
+        steps = list(figures["sanity"].values())
+        marks |= {"head": steps[0], "everything": steps[-1]}
+    return marks
+
+
+def _key(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f'<b class="dot {kind}"></b> {name}' for kind, name in kinds.items())
+
+
+def _plots(plots: Mapping[str, Rows], kinds: Mapping[str, str], ends: tuple[float, float]) -> str:
+    """A card for each model: a line for each map, and on it a dot with its interval for each kind that it has.
+
+    Args:
+        plots: estimates by model, map and kind.
+        kinds: what each kind is called.
+        ends: of the axis, with 0 between them.
+    """
+    low, high = ends
+    cards = []
+    for name, rows in plots.items():
+        lines = "".join(
+            f'<tr><th scope="row">{report.MAP_NAMES[key]}</th><td class="track">{_marks(marks, kinds, ends)}</td></tr>'
+            for key, marks in rows.items()
+        )
+        axis = f"<tr><td></td><td><p><span>{low:+.2g}</span><span>{high:+.2g}</span></p></td></tr>"
+        cards.append(
+            f'<article class="card" style="--zero: {_place(0, ends)}"><h3>{TITLES[name]}</h3>'
+            f'<table class="dots">{lines}{axis}</table></article>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _marks(marks: Mapping[str, dict | None], kinds: Mapping[str, str], ends: tuple[float, float]) -> str:
+    return "".join(
+        f'<div class="{kind}" title="{kinds[kind]}: {report.number(found)}">'
+        f'<i style="left: {_place(found["low"], ends)}; right: calc(100% - {_place(found["high"], ends)})"></i>'
+        f'<b class="dot" style="left: {_place(found["mean"], ends)}"></b></div>'
+        for kind, found in marks.items()
+        if found
+    )
+
+
+def _place(value: float, ends: tuple[float, float]) -> str:
+    low, high = ends
+    return f"{100 * (value - low) / (high - low):.1f}%"
+
+
+def _region_tables(measured: Mapping[str, MeasuredExplanations]) -> str:
+    head = "".join(f'<th scope="col">{region}</th>' for region in REGIONS)
+    cards = []
+    for name, model in measured.items():
+        area = model.figures["area"]
+        rows = "".join(
+            _region_row(emotion, found["shares"], area) for emotion, found in model.figures["regions"].items()
+        )
+        cards.append(
+            f'<article class="card"><h3>{TITLES[name]}</h3><table class="regions-by-emotion"><tr><td></td>{head}</tr>'
+            f"{_region_row('share of the area', area, area)}{rows}</table></article>"
+        )
+    return f"""
+    <h2>On which parts of the face does the heat lie?</h2>
+    <p class="legend">{REGIONS_LEGEND}</p>
+    <div class="cards wide">{"".join(cards)}</div>"""
+
+
+def _region_row(label: str, shares: Mapping[str, float], area: Mapping[str, float]) -> str:
+    tints = {region: min(1, shares[region] / area[region] / FULL_COLOUR) for region in REGIONS}
+    cells = "".join(f'<td style="--tint: {tints[region]:.0%}">{shares[region]:.0%}</td>' for region in REGIONS)
+    return f'<tr><th scope="row">{label}</th>{cells}</tr>'

@@ -1,0 +1,407 @@
+"""Heat maps measured over many faces: models that can be worked out by hand, and what is said about made-up figures."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from demo.trust_tab import build_trust_tab
+from fer_models.architectures import create_model
+from fer_models.architectures.attention import SpatialAttention
+from fer_models.architectures.base import EmotionModel
+from fer_models.checkpoints import save_checkpoint
+from fer_models.data.fer2013 import FER2013, Split
+from fer_models.evaluation import explanations
+from fer_models.evaluation.__main__ import main
+from fer_models.evaluation.explanations import MeasuredExplanations, compare_maps, estimate, measure_explanations
+from fer_models.evaluation.explanations_report import conclusion, render_explanations
+from fer_models.evaluation.explanations_store import COMMAND, read_explanations, save_explanations
+from fer_models.evaluation.results import EvaluationError
+from fer_models.evidence import REGIONS
+from fer_models.explain import METHODS
+
+ANGRY, HAPPY = 0, 3
+FACES = 5
+
+# Of the 6x6 cells that the models see, the upper left quadrant.
+QUADRANT = np.zeros((6, 6), np.float32)
+QUADRANT[:3, :3] = 1 / 9
+
+
+class Cells(EmotionModel):
+    """Happy in proportion to a weighted sum of 6x6 cells' brightness, and of nothing else."""
+
+    name = "baseline_cnn"
+    input_size = 48
+    stages = ("pool",)
+
+    def __init__(self, weights: np.ndarray) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(8)
+        self.fc = nn.Linear(36, 7)
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+        self.fc.weight.data[HAPPY] = torch.from_numpy(4 * weights).flatten()
+
+    def forward_features(self, faces):
+        return self.pool(faces)
+
+    def forward_head(self, features):
+        return self.fc(features.mean(dim=1).flatten(1))
+
+
+class AttentiveCells(Cells):
+    """Its attention is the greater the brighter a cell is."""
+
+    name = "attn_cnn"
+
+    def __init__(self, weights: np.ndarray) -> None:
+        super().__init__(weights)
+        self.attention = SpatialAttention(1)
+        nn.init.constant_(self.attention.conv.weight, 1)
+        nn.init.ones_(self.attention.bn.weight)
+
+    def forward_head(self, features):
+        return super().forward_head(self.attention(features))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_fractions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explanations, "FRACTIONS", (0.2, 0.4))
+        yield
+
+
+@pytest.fixture(scope="module")
+def data() -> FER2013:
+    """Faces with a bright upper left quadrant and an even brighter lower third; the rest is dark noise."""
+    images = np.random.default_rng(0).integers(0, 60, (FACES, 48, 48), dtype=np.uint8)
+    images[:, :24, :24] += 140
+    images[:, 32:] += 190
+    test = Split(torch.from_numpy(images), torch.tensor([HAPPY, HAPPY, HAPPY, ANGRY, ANGRY]))
+    return FER2013(test, test, test, layout="synthetic", fingerprint="f")
+
+
+@pytest.fixture(scope="module")
+def measured(data) -> MeasuredExplanations:
+    return measure_explanations(Cells(QUADRANT), data)
+
+
+# ---- Measuring ----------------------------------------------------------------------------------------------------
+
+
+def test_the_right_map_beats_every_baseline_and_the_text_says_so(measured):
+    found = measured.figures["maps"]
+    assert measured.figures["images"] == FACES
+    for method in ("hirescam", "layercam"):  # gradient times activation in each cell: exactly what each one adds
+        assert all(advantage["low"] > 0.03 for advantage in found[method]["advantage"].values())
+    # The mean gradient is positive everywhere, so Grad-CAM takes the lower third for the hottest place.
+    assert found["gradcam"]["cost"]["high"] < found["hirescam"]["cost"]["low"] - 0.03
+    text = conclusion({"baseline_cnn": measured})
+    against_random = text[text.index("random maps") :]
+    assert "HiResCAM" not in against_random.split(";")[0]
+    assert "no map is better" not in text
+
+
+def test_an_advantage_is_the_cost_minus_that_of_the_baseline(measured):
+    for figures in measured.figures["maps"].values():
+        for baseline, advantage in figures["advantage"].items():
+            difference = figures["cost"]["mean"] - measured.figures["baselines"][baseline]["cost"]["mean"]
+            assert advantage["mean"] == pytest.approx(difference)
+
+
+def test_a_constant_model_gives_no_evidence(data):
+    found = measure_explanations(Cells(np.zeros((6, 6), np.float32)), data, limit=2)
+    nothing = {"mean": 0, "low": 0, "high": 0}
+    for figures in found.figures["maps"].values():
+        assert figures["cost"] == nothing
+        assert all(advantage == nothing for advantage in figures["advantage"].values())
+    assert found.figures["maps"]["gradcam"]["flat"] == 2
+    assert found.figures["regions"] == {}
+    text = conclusion({"baseline_cnn": found})
+    for rival in ("random maps", "the centred Gaussian", "the edges in the face"):
+        assert f"Against {rival}: no difference found for every map of `baseline_cnn`; no map is better." in text
+    assert "Every Grad-CAM is empty" in text
+
+
+def test_maps_that_rank_the_pixels_alike_are_measured_once(data, monkeypatch):
+    calls = []
+
+    def spy(model, face, heat, *arguments):
+        calls.append(heat)
+        return perturbation_curves(model, face, heat, *arguments)
+
+    perturbation_curves = explanations.perturbation_curves
+    monkeypatch.setattr(explanations, "perturbation_curves", spy)
+    # The same gradient in each cell: every method with gradients, and attention, follow the brightness.
+    found = measure_explanations(Cells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2).figures["maps"]
+    assert len(calls) == 2 * (len(["the CAMs with gradients", "Eigen-CAM"]) + len(explanations.BASELINES))
+    assert found["gradcam"]["cost"] == found["layercam"]["cost"] != found["eigencam"]["cost"]
+
+
+def test_a_smaller_sample_is_part_of_a_larger_one(measured, data):
+    smaller = measure_explanations(Cells(QUADRANT), data, limit=2)
+    np.testing.assert_array_equal(smaller.images, measured.images[:2])
+    np.testing.assert_array_equal(smaller.maps["gradcam"], measured.maps["gradcam"][:2])
+    assert sorted(measured.images) == list(range(FACES))
+
+
+def test_attention_is_measured_as_a_map_and_compared_with_every_method(data):
+    found = measure_explanations(AttentiveCells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2)
+    maps = found.figures["maps"]
+    assert maps.keys() == METHODS.keys() | {"attention"}
+    assert maps["attention"]["sanity"] is None
+    assert maps["attention"]["with_attention"] is None
+    # Grad-CAM weighs all cells alike, so it has the brightness' order, which is that of the attention.
+    assert maps["gradcam"]["with_attention"]["rank_correlation"]["mean"] > 0.99
+    assert found.maps["attention"].shape == (2, 6, 6)
+    assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
+        {"attn_cnn": found}
+    )
+
+
+def test_heat_is_attributed_to_regions_by_true_emotion(measured):
+    regions = measured.figures["regions"]
+    assert {name: found["faces"] for name, found in regions.items()} == {"all": 5, "angry": 2, "happy": 3}
+    for found in regions.values():
+        assert list(found["shares"]) == list(REGIONS)
+        assert sum(found["shares"].values()) == pytest.approx(1)
+    assert sum(measured.figures["area"].values()) == pytest.approx(1)
+
+
+def test_fewer_than_two_faces_are_refused(data):
+    for limit in (1, 0, -3):
+        with pytest.raises(EvaluationError, match="--limit 2 or more"):
+            measure_explanations(Cells(QUADRANT), data, limit=limit)
+
+
+def test_an_estimate_is_a_mean_with_its_interval():
+    assert estimate([0.25] * 3) == {"mean": 0.25, "low": 0.25, "high": 0.25}
+    coin = estimate([0, 1] * 200)
+    assert coin["mean"] == 0.5
+    assert coin["high"] - coin["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(400), rel=0.05)
+    assert estimate([1, np.nan, 3])["mean"] == 2
+    assert estimate([1, np.nan]) is None
+
+
+# ---- Between models -----------------------------------------------------------------------------------------------
+
+
+def test_models_are_compared_on_the_faces_that_both_have(measured):
+    maps = np.random.default_rng(0).random((4, 7, 7)).astype(np.float32)
+    first = replace(measured, images=np.array([7, 3, 5]), maps={"gradcam": maps[:3]})
+    second = replace(measured, images=np.array([5, 9, 7]), maps={"gradcam": maps[[2, 3, 0]]})
+    found = compare_maps(first, second)
+    assert found["faces"] == 2
+    assert found["rank_correlation"]["mean"] == pytest.approx(1)
+    assert found["overlap"]["mean"] == 1
+    assert compare_maps(first, second, "attention") is None
+    assert compare_maps(first, replace(second, images=np.array([5, 9, 8]))) is None
+    assert compare_maps(first, replace(second, figures=second.figures | {"data_fingerprint": "other"})) is None
+
+
+# ---- Stored and read again ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(measured, tmp_path) -> Path:
+    """weights/ with one measured checkpoint."""
+    directory = tmp_path / "baseline_cnn"
+    save_checkpoint(Cells(QUADRANT), directory, {})
+    save_explanations(measured, directory, json.loads((directory / "config.json").read_text())["sha256"])
+    return tmp_path
+
+
+def test_what_was_stored_is_read_back(measured, stored):
+    found = read_explanations(stored / "baseline_cnn")
+    assert {key: found.figures[key] for key in measured.figures} == measured.figures
+    assert found.figures["versions"]["torch"] == version("torch")
+    np.testing.assert_array_equal(found.images, measured.images)
+    assert found.maps.keys() == measured.maps.keys()
+    np.testing.assert_array_equal(found.maps["gradcam"], measured.maps["gradcam"])
+
+
+def test_explanations_of_other_weights_are_refused(stored):
+    config = stored / "baseline_cnn" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"sha256": "0" * 64}))
+    with pytest.raises(EvaluationError, match="of other weights"):
+        read_explanations(stored / "baseline_cnn")
+
+
+@pytest.mark.parametrize("file", ["explanations.json", "explanation_maps.safetensors"])
+def test_a_missing_file_is_named_with_the_command_that_makes_it(stored, file):
+    (stored / "baseline_cnn" / file).unlink()
+    with pytest.raises(EvaluationError, match=f"{file} is missing. .*{COMMAND}"):
+        read_explanations(stored / "baseline_cnn")
+
+
+# ---- What is said about made-up figures ---------------------------------------------------------------------------
+
+
+def interval(mean: float, width: float = 0.05) -> dict[str, float]:
+    return {"mean": mean, "low": mean - width, "high": mean + width}
+
+
+def agreement_of(mean: float) -> dict[str, dict]:
+    return {"rank_correlation": interval(mean), "overlap": interval(0.3)}
+
+
+@pytest.fixture
+def made_up() -> MeasuredExplanations:
+    """A model with attention of which all is well: each map beats each baseline by 0.2."""
+    method = {
+        "cost": interval(0.4),
+        "areas": {"deletion": 0.2, "insertion": 0.5, "road_most": 0.3, "road_least": 0.6},
+        "advantage": {baseline: interval(0.2) for baseline in explanations.BASELINES},
+        "flat": 0,
+        "across_faces": agreement_of(0.3),
+        "with_attention": agreement_of(0.6),
+        "sanity": {"head": interval(0.1), "stage1": interval(0.7), "input layers": interval(0.05)},
+    }
+    attention = method | {"with_attention": None, "sanity": None}
+    baseline = {"cost": interval(0.2), "areas": method["areas"]}
+    area = dict(zip(REGIONS, (0.2, 0.1, 0.1, 0.3, 0.3), strict=True))
+    shares = dict(zip(REGIONS, (0.3, 0.1, 0.3, 0.2, 0.1), strict=True))
+    figures = {
+        "model": "attn_cnn",
+        "images": 40,
+        "data_fingerprint": "f",
+        "maps": {name: copy.deepcopy(method) for name in METHODS} | {"attention": attention},
+        "baselines": {name: baseline for name in explanations.BASELINES},
+        "regions": {"all": {"faces": 40, "shares": shares}, "happy": {"faces": 9, "shares": shares}},
+        "area": area,
+    }
+    return MeasuredExplanations(figures, np.arange(2), {"gradcam": np.eye(7, dtype=np.float32)[None].repeat(2, axis=0)})
+
+
+def test_good_figures_are_called_good(made_up):
+    text = conclusion({"attn_cnn": made_up})
+    assert text.startswith("Measured on 40 random faces")
+    for rival in ("random maps", "the centred Gaussian", "the edges in the face"):
+        assert f"Every map beats {rival}." in text
+    assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65])." in text
+    assert "Where its attention looks depends on the face (rank correlation between different faces 0.30" in text
+    assert "No method fails the sanity check" in text
+    # 0.3 of the heat on 0.1 of the area is more than 0.3 on 0.2.
+    assert "most heat on these regions: mouth in `attn_cnn` (30% of the heat on 10% of the area)." in text
+
+
+def test_a_method_is_named_where_no_difference_was_found_and_where_it_is_worse(made_up):
+    maps = made_up.figures["maps"]
+    maps["layercam"]["advantage"]["centre"] = interval(0.04)
+    maps["eigencam"]["advantage"]["centre"] = interval(-0.06)
+    text = conclusion({"attn_cnn": made_up})
+    assert "Every map beats random maps." in text
+    assert (
+        "Against the centred Gaussian: no difference found for LayerCAM of `attn_cnn`; worse: Eigen-CAM of `attn_cnn`; "
+        "every other map is better." in text
+    )
+
+
+def test_an_advantage_that_the_table_shows_as_zero_is_none(made_up):
+    for figures in made_up.figures["maps"].values():
+        figures["advantage"]["random"] = {"mean": 0.0003, "low": 0.0002, "high": 0.0004}
+    text = conclusion({"attn_cnn": made_up})
+    assert "Against random maps: no difference found for every map of `attn_cnn`; no map is better." in text
+
+
+@pytest.mark.parametrize(
+    ("correlation", "expected"),
+    [
+        (0.6, "spatial attention agrees well with Grad-CAM"),
+        (0.2, "spatial attention agrees only loosely with Grad-CAM"),
+        (0.04, "no agreement with Grad-CAM was found for spatial attention"),
+        (-0.04, "no agreement with Grad-CAM was found for spatial attention"),
+        (-0.2, "spatial attention contradicts Grad-CAM"),
+    ],
+)
+def test_agreement_of_attention_in_words(made_up, correlation, expected):
+    made_up.figures["maps"]["gradcam"]["with_attention"] = agreement_of(correlation)
+    assert f"In `attn_cnn` {expected} (rank correlation {correlation:.2f} " in conclusion({"attn_cnn": made_up})
+
+
+def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
+    attention = made_up.figures["maps"]["attention"]
+    attention["across_faces"] = agreement_of(0.94)
+    assert "Its attention looks at the same places whatever the face" in conclusion({"attn_cnn": made_up})
+    attention["across_faces"] = agreement_of(0.89)
+    assert "Where its attention looks depends on the face" in conclusion({"attn_cnn": made_up})
+    attention["across_faces"] = {"rank_correlation": None, "overlap": None}
+    assert "cannot be told from so few faces" in conclusion({"attn_cnn": made_up})
+    attention["flat"] = made_up.figures["images"]
+    assert "Its attention is the same everywhere in the picture." in conclusion({"attn_cnn": made_up})
+
+
+def test_methods_that_fail_the_sanity_check_are_named(made_up):
+    maps = made_up.figures["maps"]
+    maps["eigencam"]["sanity"] |= {"head": interval(1.0), "input layers": interval(0.8)}
+    maps["gradcam++"]["sanity"] |= {"head": interval(0.7)}
+    assert (
+        "The sanity check fails: with all weights random, most is left of Eigen-CAM of `attn_cnn`; with a random head, "
+        "but not with all weights random, most is left of Grad-CAM++ of `attn_cnn`."
+        in conclusion({"attn_cnn": made_up})
+    )
+
+
+def test_the_tables_show_the_figures(made_up, measured):
+    report = render_explanations({"attn_cnn": made_up, "baseline_cnn": measured})
+    assert report.startswith("Measured on 40 (`attn_cnn`), 5 (`baseline_cnn`) random faces")
+    cost = "0.400 [0.350, 0.450] | 0.200 | 0.500"
+    advantage = "+0.200 [+0.150, +0.250]"
+    assert f"| `attn_cnn` | Grad-CAM | {cost} | {advantage} | {advantage} | {advantage} | 0 |" in report
+    dependence = "0.60 [0.55, 0.65] | 0.30 [0.25, 0.35] | 0.30 [0.25, 0.35] | 0.10 [0.05, 0.15] | 0.05 [0.00, 0.10]"
+    assert f"| `attn_cnn` | LayerCAM | {dependence} |" in report
+    assert "| `attn_cnn` | spatial attention | – | – | 0.30 [0.25, 0.35] | – | – |" in report
+    assert "| `attn_cnn` | happy | 9 | 30% | 10% | 30% | 20% | 10% |" in report
+    assert "| `attn_cnn`, `baseline_cnn` | Grad-CAM |" in report
+    assert "Between models" not in render_explanations({"attn_cnn": made_up})
+
+
+# ---- The command and the page -------------------------------------------------------------------------------------
+
+
+def test_the_command_measures_stores_and_prints(tmp_path, kaggle_folder, capsys):
+    model = create_model("baseline_cnn", widths=(2, 2, 2), hidden=4)
+    save_checkpoint(model, tmp_path / "baseline_cnn", {})
+    common = ["--explanations", "--models", "baseline_cnn", "--weights", str(tmp_path)]
+    main([*common, "--data", str(kaggle_folder), "--limit", "2"])
+    printed = capsys.readouterr().out
+    assert printed == render_explanations({"baseline_cnn": read_explanations(tmp_path / "baseline_cnn")})
+    assert printed.startswith("Measured on 2 random faces")
+    main(common)
+    assert capsys.readouterr().out == printed
+
+
+def test_the_command_says_what_is_missing(tmp_path, capsys):
+    save_checkpoint(Cells(QUADRANT), tmp_path / "baseline_cnn", {})
+    with pytest.raises(SystemExit) as stopped:
+        main(["--explanations", "--models", "baseline_cnn", "--weights", str(tmp_path)])
+    assert stopped.value.code == 1
+    assert "explanations.json is missing" in capsys.readouterr().err
+
+
+def contents(weights_dir: Path) -> str:
+    """All that the tab shows, as text."""
+    with gr.Blocks() as page:
+        build_trust_tab(weights_dir)
+    return "\n".join(str(getattr(block, "value", "")) for block in page.blocks.values())
+
+
+def test_the_tab_says_how_to_measure_while_nothing_is(tmp_path):
+    assert COMMAND in contents(tmp_path)
+
+
+def test_the_tab_shows_the_paragraph_and_a_mark_for_each_figure(measured, stored):
+    shown = contents(stored)
+    assert conclusion({"baseline_cnn": measured}).replace("`baseline_cnn`", "Baseline CNN") in shown
+    assert shown.count('<div class="centre" title="the centred Gaussian: ') == len(METHODS)
+    assert shown.count("Attention CNN: ") == 1  # has not been measured
+    assert COMMAND in shown
