@@ -1,23 +1,30 @@
-"""How fast the models predict, explain and train on this machine: `python -m fer_models.benchmark [--train]`.
+"""How fast the models predict, explain and train on this machine: `python -m fer_models.benchmark`.
 
 Every figure is the median over warmed-up runs with its quartiles. The runs of the columns that are compared alternate,
 so that a machine that slows down in between slows all of them down.
 """
 
 import argparse
+import copy
+import multiprocessing
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation, augment
@@ -26,21 +33,30 @@ from fer_models.inference import predict, preprocess
 from fer_models.training.recipes import RECIPES
 
 BATCHES = (1, 8, 32)
+THREADS = (1, 2)
 TRAINING_SIZES = {"baseline_cnn": (128,), "resnet50": (64, 96, 144, 224), "attn_cnn": (128,)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fer_models.benchmark", description=__doc__.split("\n")[0])
-    parser.add_argument("--train", action="store_true", help="training steps and the data's share of them instead")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--variants", action="store_true", help="faster ways to run the same forward pass instead")
+    instead.add_argument("--memory", action="store_true", help="memory before and after 1,000 explanations instead")
+    instead.add_argument("--train", action="store_true", help="training steps and the data's share of them instead")
     parser.add_argument("--models", nargs="+", default=MODEL_NAMES, choices=MODEL_NAMES, help="default: all")
     parser.add_argument("--runs", type=int, default=15, help="measured runs of each figure (default: 15)")
     arguments = parser.parse_args()
     print(conditions(), end="\n\n")
-    if arguments.train:
+    if arguments.variants:
+        print_variants(arguments.models, arguments.runs)
+    elif arguments.memory:
+        print_memory_growth(arguments.models)
+    elif arguments.train:
         print_training(arguments.models, arguments.runs)
     else:
         print_explaining(arguments.models, arguments.runs)
         print_batches(arguments.models, arguments.runs)
+        print_peak_memory(arguments.models)
 
 
 def conditions() -> str:
@@ -52,15 +68,20 @@ def conditions() -> str:
     )
 
 
+def shipped(name: str) -> EmotionModel:
+    """The model as the default recipe builds it, untrained."""
+    return create_model(name, **RECIPES["default"][name].architecture).eval()
+
+
 def print_explaining(names: list[str], runs: int) -> None:
     """One face: prediction, our explanation of all seven emotions, the library's of one."""
-    print("One face, milliseconds: median [lower quartile, upper quartile]\n")
     print(
-        "| model | bare forward | predict | explain: 7 maps + attention | pytorch-grad-cam: 1 map | explain / forward |"
+        "One face, milliseconds: median [lower quartile, upper quartile]; ours: 7 maps and attention, library: 1 map\n"
     )
-    print("|---|---|---|---|---|---|")
+    print("| model | bare forward | predict | explain | pytorch-grad-cam | explain / forward | library / explain |")
+    print("|---|---|---|---|---|---|---|")
     for name in names:
-        model, faces = create_model(name).eval(), random_faces(1)
+        model, faces = shipped(name), random_faces(1)
         inputs = preprocess(faces, model)
         columns = [
             partial(forward, model, inputs),
@@ -69,9 +90,78 @@ def print_explaining(names: list[str], runs: int) -> None:
             partial(library_gradcam, model, inputs),
         ]
         times = measure(columns, runs)
-        ratio = statistics.median(times[2]) / statistics.median(times[0])
-        print(f"| `{name}` | {' | '.join(quartiles(t, 1000) for t in times)} | {ratio:.2f} |", flush=True)
+        bare, _, ours, library = map(statistics.median, times)
+        cells = [*(quartiles(t, 1000) for t in times), f"{ours / bare:.2f}", f"{library / ours:.1f}"]
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
     print()
+
+
+def print_variants(names: list[str], runs: int) -> None:
+    """The forward pass of one face, run in different ways that give the same answer."""
+    print("One face, milliseconds: median [lower quartile, upper quartile]\n")
+    print("| model | threads | as it is | batch norm folded | channels last | both | compiled |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names:
+        model = shipped(name)
+        inputs, fast = preprocess(random_faces(1), model), folded(model)
+        channels_last, both = (copy.deepcopy(m).to(memory_format=torch.channels_last) for m in (model, fast))
+        compiled = torch.compile(model)
+        columns = [partial(forward, variant, inputs) for variant in (model, fast, channels_last, both, compiled)]
+        for threads in THREADS:
+            torch.set_num_threads(threads)
+            start = time.perf_counter()
+            forward(compiled, inputs)  # compiles, for each number of threads anew
+            compilation = time.perf_counter() - start
+            cells = [quartiles(times, 1000) for times in measure(columns, runs)]
+            print(f"| `{name}` | {threads} | {' | '.join(cells)} after {compilation:.0f} s |", flush=True)
+
+
+def print_peak_memory(names: list[str]) -> None:
+    """The most memory in use at once, each figure from a process of its own."""
+    print("\nPeak memory, MiB resident: the process with its model, and what comes on top of that\n")
+    print("| model | model loaded | + bare forward | + explain | + pytorch-grad-cam | + explain 16 faces |")
+    print("|---|---|---|---|---|---|")
+    for name in names:
+        # "spawn" and one task a process: a forked or used process would start with memory of others.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
+            figures = list(processes.map(peak_memory, [name] * 4, ("forward", "explain", "library", "explain 16")))
+        cells = [f"{loaded:.0f}" for loaded, _ in figures[:1]] + [f"{peak - loaded:.0f}" for loaded, peak in figures]
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
+
+
+def peak_memory(name: str, what: str) -> tuple[float, float]:
+    """MiB resident with the model loaded, and at most while `what` runs three times."""
+    model, faces = shipped(name), random_faces(16 if what == "explain 16" else 1)
+    inputs = preprocess(faces, model)
+    run = {"forward": partial(forward, model, inputs), "library": partial(library_gradcam, model, inputs)}.get(
+        what, partial(explain, model, faces)
+    )
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak that importing and building the model had
+    loaded = resident("VmRSS")
+    for _ in range(3):
+        run()
+    return loaded, resident("VmHWM")
+
+
+def print_memory_growth(names: list[str], calls: int = 1000) -> None:
+    """Whether explaining leaves something behind."""
+    print(f"MiB resident after 100 explanations of one face, and after {calls} more\n")
+    print("| model | before | after |")
+    print("|---|---|---|")
+    for name in names:
+        model, faces = shipped(name), random_faces(1)
+        figures = []
+        for count in (100, calls):
+            for _ in range(count):
+                explain(model, faces)
+            figures.append(f"{resident('VmRSS'):.1f}")
+        print(f"| `{name}` | {' | '.join(figures)} |", flush=True)
+
+
+def resident(field: str) -> float:
+    """MiB of this process in memory: now (VmRSS) or at most so far (VmHWM). Linux only."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)[1]) / 1024
 
 
 def print_batches(names: list[str], runs: int) -> None:
@@ -80,7 +170,7 @@ def print_batches(names: list[str], runs: int) -> None:
     print(f"| model | {' | '.join(map(str, BATCHES))} |")
     print("|---" * (1 + len(BATCHES)) + "|")
     for name in names:
-        model = create_model(name).eval()
+        model = shipped(name)
         cells = []
         for batch in BATCHES:
             faces = random_faces(batch)
@@ -112,6 +202,20 @@ def print_training(names: list[str], runs: int) -> None:
 def forward(model: EmotionModel, inputs: Tensor) -> None:
     with torch.inference_mode():
         model(inputs)
+
+
+def folded(model: EmotionModel) -> EmotionModel:
+    """A copy with the same answers, in which each batch norm is part of the convolution in front of it.
+
+    Relies on modules being registered in the order in which they run.
+    """
+    fast = copy.deepcopy(model)
+    for module in list(fast.modules()):
+        for (name, convolution), (norm_name, norm) in pairwise(list(module.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, norm_name, nn.Identity())
+    return fast
 
 
 def library_gradcam(model: EmotionModel, inputs: Tensor) -> None:

@@ -87,13 +87,14 @@ def exclusive(model: EmotionModel) -> Iterator[None]:
     with _locks_guard:
         lock = _locks.setdefault(model, threading.Lock())
     with lock:
-        modes = {module: module.training for module in model.modules()}
-        model.eval()
+        training = [module for module in model.modules() if module.training]
+        for module in training:
+            module.training = False
         try:
             yield
         finally:
-            for module, training in modes.items():
-                module.training = training
+            for module in training:
+                module.training = True
 
 
 def _check_list(faces: object) -> None:

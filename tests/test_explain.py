@@ -1,6 +1,8 @@
+import copy
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ from torch import nn
 
 from fer_models.architectures import MODEL_NAMES, create_model
 from fer_models.architectures.base import EmotionModel
+from fer_models.architectures.baseline_cnn import BaselineCNN
+from fer_models.checkpoints import load_model
 from fer_models.emotions import EMOTIONS
 from fer_models.explain import METHODS, Explanation, explain
+from fer_models.explain.closed_form import CLOSED_FORMS
 from fer_models.inference import BATCH_SIZE, exclusive, predict, preprocess
 
 LIBRARY = {
@@ -172,6 +177,47 @@ def test_maps_in_front_of_pooling_and_a_linear_layer_add_up_to_the_logits(models
         np.testing.assert_allclose(sums, explanation.logits, rtol=1e-4, atol=1e-4 * np.abs(explanation.logits).max())
 
 
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_gradcam_equals_the_library_on_the_shipped_weights(name):
+    model, faces = load_model(name, Path(__file__).parents[1] / "weights"), _faces(1)
+    (explanation,) = explain(model, faces)
+    for target in range(7):
+        expected = _library_maps("gradcam", model, getattr(model, model.stages[-1]), faces, target)
+        _assert_close(explanation.class_maps[target], expected[0], expected)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_closed_forms_equal_automatic_differentiation(models, name):
+    """In double precision, with channels that share a maximum and cells in which every channel is zero."""
+    model = copy.deepcopy(models[name]).double()
+    generator = torch.manual_seed(0)
+    with torch.no_grad():
+        features = model.forward_features(torch.rand(3, 3, model.input_size, model.input_size).double())
+    features = features.mul(4).round()
+    features[:, :, ::2] = 0
+    features *= torch.rand(features.shape, generator=generator) > 0.5
+
+    with torch.no_grad():
+        logits, weights = CLOSED_FORMS[type(model)](model, features)
+    torch.testing.assert_close(logits, model.forward_head(features.requires_grad_()).detach(), rtol=1e-12, atol=1e-12)
+    for target in range(7):
+        (gradients,) = torch.autograd.grad(model.forward_head(features)[:, target].sum(), features)
+        expected = gradients.mean(dim=(2, 3))
+        torch.testing.assert_close(weights[:, target], expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
+
+
+def test_a_subclass_with_another_head_is_differentiated():
+    class Doubled(BaselineCNN):
+        def forward_head(self, features):
+            return 2 * super().forward_head(features)
+
+    torch.manual_seed(0)
+    model = Doubled(**SMALL["baseline_cnn"]).eval()
+    doubled = explain(model, _faces(1))[0].class_maps
+    model.__class__ = BaselineCNN
+    np.testing.assert_allclose(doubled, 2 * explain(model, _faces(1))[0].class_maps, rtol=1e-5, atol=1e-7)
+
+
 def test_in_front_of_cbam_the_gates_are_differentiated_too(models):
     """Its gates depend on the features, so holding them fixed gives another map."""
     before, behind = (explain(models["resnet50_cbam"], _faces(1), stage=stage)[0] for stage in ("layer4", "attention"))
@@ -180,7 +226,7 @@ def test_in_front_of_cbam_the_gates_are_differentiated_too(models):
 
 
 def test_shallower_stages_are_finer_and_explain_the_target_only(models):
-    for stage, side in [("stem", 32), ("stage1", 32), ("stage2", 16), ("stage3", 8)]:
+    for stage, side in [("stem", 32), ("stage1", 16), ("stage2", 8), ("stage3", 8)]:
         (explanation,) = explain(models["attn_cnn"], _faces(1), stage=stage)
         assert explanation.stage == stage
         assert explanation.heatmap.shape == (side, side)

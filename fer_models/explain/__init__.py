@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fer_models.architectures import EmotionModel
 from fer_models.emotions import EMOTIONS
+from fer_models.explain.closed_form import CLOSED_FORMS
 from fer_models.explain.explanation import Explanation
 from fer_models.explain.gradients import forward_cut, logit_gradients
 from fer_models.explain.methods import METHODS, eigencam, gradcam, library_heatmaps
@@ -69,10 +70,15 @@ def _explain_batch(
 ) -> list[Explanation]:
     with exclusive(model):
         start = time.perf_counter()
-        features, logits = forward_cut(model, preprocess(faces, model), layer)
-        targets = logits.argmax(dim=1) if target is None else logits.new_full((len(faces),), target, dtype=torch.long)
-        all_classes = method == "gradcam" and stage in (model.stages[-1], "attention")
-        heatmaps, class_maps = _heatmaps(model, method, features, logits, targets, all_classes)
+        inputs = preprocess(faces, model)
+        if method == "gradcam" and stage in (model.stages[-1], "attention"):
+            logits, maps = _class_maps(model, inputs, stage, layer)
+            class_maps, targets = maps.cpu().numpy(), _targets(logits, target)
+            heatmaps = np.maximum(class_maps[range(len(faces)), targets], 0)
+        else:
+            features, logits = forward_cut(model, inputs, layer)
+            class_maps, targets = None, _targets(logits, target)
+            heatmaps = _heatmaps(model, method, features, logits, targets)
         probabilities = calibrated(model, logits)
         spatial, channel = model.spatial_attention, model.channel_attention
         spatial_attention = None if spatial is None else spatial.map.cpu().numpy()
@@ -85,7 +91,7 @@ def _explain_batch(
             model_name=model.name,
             method=method,
             stage=stage,
-            target=int(targets[n]),
+            target=targets[n],
             probabilities=probabilities[n],
             logits=logits[n],
             heatmap=heatmaps[n],
@@ -98,30 +104,40 @@ def _explain_batch(
     ]
 
 
-def _heatmaps(
-    model: EmotionModel, method: str, features: Tensor, logits: Tensor, targets: Tensor, all_classes: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The targets' heat maps (N, h, w) and, if asked for, the signed class maps (N, 7, h, w)."""
-    faces = torch.arange(len(targets), device=targets.device)
-    if all_classes:
-        classes = torch.arange(len(EMOTIONS), device=targets.device)[:, None].expand(-1, len(faces))
-        maps = gradcam(features, logit_gradients(logits, features, classes)).detach()
-        return maps[targets, faces].relu().cpu().numpy(), maps.transpose(0, 1).cpu().numpy()
+def _targets(logits: Tensor, target: int | None) -> list[int]:
+    return logits.argmax(dim=1).tolist() if target is None else [target] * len(logits)
+
+
+def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """The logits (N, 7) and the signed Grad-CAM maps of all emotions (N, 7, h, w)."""
+    closed_form = CLOSED_FORMS.get(type(model)) if stage == model.stages[-1] else None
+    if closed_form:
+        with torch.inference_mode():
+            features = model.forward_features(inputs)
+            logits, weights = closed_form(model, features)
+            return logits, gradcam(features, weights)
+    features, logits = forward_cut(model, inputs, layer)
+    gradients = logit_gradients(logits, features, torch.arange(len(EMOTIONS)).expand(len(inputs), -1))
+    return logits, gradcam(features.detach(), gradients.mean(dim=(3, 4)))
+
+
+def _heatmaps(model: EmotionModel, method: str, features: Tensor, logits: Tensor, targets: list[int]) -> np.ndarray:
+    """The targets' heat maps, (N, h, w)."""
     if method == "eigencam":
-        return eigencam(features), None
-    gradients = logit_gradients(logits, features, targets[None])
+        return eigencam(features)
+    gradients = logit_gradients(logits, features, torch.tensor(targets)[:, None])
     if method == "gradcam":
-        return gradcam(features, gradients)[0].detach().relu().cpu().numpy(), None
-    return library_heatmaps(method, model, features, gradients[0]), None
+        return gradcam(features.detach(), gradients.mean(dim=(3, 4)))[:, 0].relu().cpu().numpy()
+    return library_heatmaps(method, model, features, gradients[:, 0])
 
 
 def _layer(model: EmotionModel, stage: str) -> nn.Module:
-    layers = {name: getattr(model, name) for name in model.stages}
-    if model.spatial_attention is not None:
-        layers["attention"] = model.spatial_attention
-    if stage not in layers:
-        raise ValueError(f"{model.name} has no stage {stage!r}. Choose one of: {', '.join(layers)}.")
-    return layers[stage]
+    if stage in model.stages:
+        return getattr(model, stage)
+    if stage == "attention" and model.spatial_attention is not None:
+        return model.spatial_attention
+    stages = [*model.stages, *(["attention"] if model.spatial_attention is not None else [])]
+    raise ValueError(f"{model.name} has no stage {stage!r}. Choose one of: {', '.join(stages)}.")
 
 
 def _emotion_index(target: int | str) -> int:

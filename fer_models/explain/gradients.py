@@ -49,11 +49,11 @@ def logit_gradients(logits: Tensor, features: Tensor, classes: Tensor) -> Tensor
     Args:
         logits: (N, 7), from `forward_cut`.
         features: (N, K, h, w), from `forward_cut`.
-        classes: int64 (C, N), indices into EMOTIONS: C emotions to explain for each of the N faces.
+        classes: int64 (N, C), indices into EMOTIONS: C emotions to explain for each of the N faces.
 
     Returns:
-        float (C, N, K, h, w).
+        float (N, C, K, h, w).
     """
-    chosen = F.one_hot(classes, logits.shape[1]).to(logits)
+    chosen = F.one_hot(classes, logits.shape[1]).to(logits).transpose(0, 1)
     (gradients,) = torch.autograd.grad(logits, features, chosen, is_grads_batched=True)
-    return gradients
+    return gradients.transpose(0, 1)

@@ -1,7 +1,6 @@
 """From a layer's output and its gradients to heat maps: the Grad-CAM family and Eigen-CAM."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fer_models.architectures import EmotionModel
@@ -20,22 +19,22 @@ METHODS = {
 }
 
 
-def gradcam(features: Tensor, gradients: Tensor) -> Tensor:
-    """Grad-CAM in front of its ReLU: sum over k of (mean over cells of dz_c / dA_k) * A_k (eq. 1 and 2).
+def gradcam(features: Tensor, weights: Tensor) -> Tensor:
+    """Grad-CAM in front of its ReLU: sum over k of w_ck A_k, w_ck the mean over cells of dz_c / dA_k (eq. 1 and 2).
 
     Where a global average pool and a linear layer z = b + W pool(A) follow, this is sum_k W_ck A_k / (h w) exactly,
     and the logit is the bias plus the sum of the map's cells: the map says where each part of the logit comes from.
 
     Args:
         features: A, (N, K, h, w).
-        gradients: dz_c / dA, (C, N, K, h, w), for C classes.
+        weights: w, (N, C, K), for C emotions.
 
     Returns:
-        (C, N, h, w), signed.
+        (N, C, h, w), signed.
 
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, arXiv:1610.02391.
     """
-    return torch.einsum("cnk,nkhw->cnhw", gradients.mean(dim=(3, 4)), features)
+    return (weights @ features.flatten(2)).unflatten(2, features.shape[2:])
 
 
 def eigencam(features: Tensor) -> np.ndarray:

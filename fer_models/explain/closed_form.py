@@ -1,0 +1,107 @@
+"""Grad-CAM's weights of all seven emotions in closed form, for what stands behind our models' last stage.
+
+Grad-CAM wants the mean over cells of each logit's gradient. Automatic differentiation writes out a gradient as large as
+the features for each emotion to get it, which on the small CNNs takes half as long as the whole network. By hand it is
+a few products of small matrices, because means over cells pass through the linear layers.
+
+Notation: A_k(p) is channel k of the features in cell p, K channels, P cells; z = W pool(.) + b are the logits. Every
+function here takes the model in eval mode and the features (N, K, h, w), and returns the logits (N, 7) and Grad-CAM's
+weights (N, 7, K), the mean over p of dz_c / dA_k(p).
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fer_models.architectures import EmotionModel
+from fer_models.architectures.attention import SpatialAttention
+from fer_models.architectures.attn_cnn import AttentionCNN
+from fer_models.architectures.baseline_cnn import BaselineCNN
+from fer_models.architectures.resnet50 import ResNet50, ResNet50CBAM
+
+
+def behind_flatten(model: BaselineCNN, features: Tensor) -> tuple[Tensor, Tensor]:
+    """z = W2 ReLU(W1 A + b1) + b2: the mean over cells of W2 diag(active) W1 needs only W1's own mean over cells."""
+    flatten, _, first, relu, _, last = model.classifier
+    hidden = relu(first(flatten(features)))
+    mean_first = first.weight.unflatten(1, (features.shape[1], -1)).mean(dim=2)
+    return last(hidden), (last.weight * (hidden > 0)[:, None]) @ mean_first
+
+
+def behind_pool(model: ResNet50, features: Tensor) -> tuple[Tensor, Tensor]:
+    """z = W pool(A) + b: the gradient is W_ck / P in every cell."""
+    weights = model.fc.weight / features[0, 0].numel()
+    return model.forward_head(features), weights.expand(len(features), -1, -1)
+
+
+def behind_spatial_attention(model: AttentionCNN, features: Tensor) -> tuple[Tensor, Tensor]:
+    """z = W pool(s A) + b, where the gate s depends on A too."""
+    logits = model.forward_head(features)
+    (weights,) = _derivatives(model.attention, model.fc.weight, features.flatten(2), _mean(features))
+    return logits, weights
+
+
+def behind_cbam(model: ResNet50CBAM, features: Tensor) -> tuple[Tensor, Tensor]:
+    """z = W pool(s B) + b with B_k = g_k A_k and g = sigmoid(MLP(mean A) + MLP(max A)).
+
+    A channel's mean and its maximum both hand 1 / P of their gradient to the mean over cells, the maximum wherever it
+    is. So behind the MLP only the number of its two uses in which a hidden unit is active (0, 1 or 2) counts.
+    """
+    logits = model.forward_head(features)
+    cells, gate = features.flatten(2), model.cbam.channel.weights[:, None]
+    gated = cells * gate.transpose(1, 2)
+    weights, slopes = _derivatives(model.cbam.spatial, model.fc.weight, gated, _mean(features), cells)
+    first, _, last = model.cbam.channel.mlp
+    uses = (first(torch.stack([cells.mean(dim=2), cells.amax(dim=2)])) > 0).sum(dim=0)
+    through_gate = (slopes * gate * (1 - gate)) @ last.weight * uses[:, None] @ first.weight / cells.shape[2]
+    return logits, weights * gate + through_gate
+
+
+def _mean(features: Tensor) -> Tensor:
+    """The direction (1, 1, P) along which a derivative is the mean of the gradient over cells."""
+    cells = features[0, 0].numel()
+    return features.new_full((1, 1, cells), 1 / cells)
+
+
+def _derivatives(attention: SpatialAttention, weight: Tensor, cells: Tensor, *directions: Tensor) -> list[Tensor]:
+    """Directional derivatives of z = W pool(s A) + b with s = sigmoid(BN(conv([mean_k A; max_k A]))).
+
+    dz_c / ds(p) is the emotion's map without the gate, sum_k W_ck A_k(p) / P. From the gate it goes back through
+    sigmoid, batch norm and convolution to the mean and the maximum over channels; channels that share a maximum share
+    its gradient.
+
+    Args:
+        attention: behind its forward pass, so that `map` is s.
+        weight: W, (7, K).
+        cells: A, (N, K, P).
+        directions: D, each (N, K, P) or broadcast to it.
+
+    Returns:
+        For each direction sum_p D_k(p) dz_c / dA_k(p), (N, 7, K).
+    """
+    weight = weight / cells.shape[2]
+    gate, norm = attention.map[:, None], attention.bn
+    slopes = (weight @ cells).unflatten(2, gate.shape[2:]) * gate * (1 - gate)
+    slopes = slopes.flatten(0, 1)[:, None] * norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    descriptors = F.conv_transpose2d(slopes, attention.conv.weight, padding=attention.conv.padding)
+    to_mean, to_maximum = descriptors.view(len(cells), len(weight), 2, -1).unbind(dim=2)
+    largest = (cells == cells.amax(dim=1, keepdim=True)).to(cells)
+    largest /= largest.sum(dim=1, keepdim=True)
+    gate = gate.flatten(2)
+    return [
+        weight * (gate * direction).sum(dim=2)[:, None]
+        + to_mean @ direction.transpose(1, 2) / cells.shape[1]
+        + to_maximum @ (largest * direction).transpose(1, 2)
+        for direction in directions
+    ]
+
+
+# By exact type: a subclass may have another head.
+CLOSED_FORMS: dict[type[EmotionModel], Callable[..., tuple[Tensor, Tensor]]] = {
+    BaselineCNN: behind_flatten,
+    ResNet50: behind_pool,
+    AttentionCNN: behind_spatial_attention,
+    ResNet50CBAM: behind_cbam,
+}

@@ -1,0 +1,24 @@
+"""What the benchmark compares must give the same answers."""
+
+import pytest
+import torch
+from torch import nn
+
+from fer_models.architectures import create_model
+from fer_models.benchmark import folded
+
+
+@pytest.mark.parametrize("name", ["baseline_cnn", "attn_cnn"])
+def test_a_folded_model_has_no_batch_norm_and_the_same_answers(name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model(name, widths=[4, 8, 8]).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(module.weight)
+    fast, faces = folded(model), torch.rand(2, 3, 128, 128)
+    assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
+    with torch.inference_mode():
+        assert torch.allclose(fast(faces), model(faces), rtol=1e-4, atol=1e-6)
