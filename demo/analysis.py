@@ -149,11 +149,16 @@ def agreement(explanations: Sequence[Explanation]) -> str:
     if len(explanations) == 1:
         return f"{TITLES[majority[0].model_name]} sees {emotion}; no other model is loaded to compare it with."
     if not others:
-        return f"All {NUMBERS[len(majority)]} models see {emotion}."
+        return f"{all_of(len(majority))} models see {emotion}."
     if len(majority) > len(explanations) / 2:
         dissent = " and ".join(_camp(*camp) for camp in others)
         return f"{NUMBERS[len(majority)].capitalize()} of {NUMBERS[len(explanations)]} models see {emotion}; {dissent}."
     return f"The models disagree: {'; '.join(_camp(*camp) for camp in ((emotion, majority), *others))}."
+
+
+def all_of(count: int) -> str:
+    """How one speaks of all of two to four models."""
+    return "Both" if count == 2 else f"All {NUMBERS[count]}"
 
 
 def _camp(emotion: str, members: list[Explanation]) -> str:

@@ -6,7 +6,7 @@ from math import isnan
 
 import numpy as np
 
-from demo.analysis import NUMBERS, TITLES, agreement
+from demo.analysis import TITLES, agreement, all_of
 from fer_models import EMOTIONS, Explanation, evidence
 from fer_models.evaluation.consensus import jensen_shannon
 
@@ -26,7 +26,7 @@ def render_consensus(explanations: Sequence[Explanation], accuracy: float | None
     first, second = np.argsort(-mean)[:2]
     known = "" if accuracy is None else f" On FER-2013's test faces this mean is right {accuracy:.1%} of the time."
     return f"""{sentence}
-    <p class="consensus">The mean of all {NUMBERS[len(explanations)]}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
+    <p class="consensus">The mean of {all_of(len(explanations)).lower()}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
     {EMOTIONS[second]} {mean[second]:.0%}.{known} Their disagreement is {jensen_shannon(distributions):.2f}, on a scale
     from 0 (all say the same) to 1 (no two have an emotion in common; Jensen-Shannon divergence).</p>"""
 

@@ -33,7 +33,7 @@ def _card(evidence: Evidence) -> str:
       {_plot(title, evidence.faithfulness)}
       <p>{evidence.faithfulness.verdict}</p>
       {_areas(evidence.faithfulness)}
-      <p>{evidence.sanity.verdict}</p>
+      <p>One draw of random weights: {evidence.sanity.verdict}</p>
     </article>"""
 
 
@@ -43,6 +43,7 @@ def _plot(title: str, found: Faithfulness) -> str:
     last = found.curves.fractions[-1]
     return f"""
     <figure class="curves">
+      <figcaption><span>confidence 100 %</span></figcaption>
       <svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"
         aria-label="Confidence of {title} while the face is taken away">{drawn}</svg>
       <figcaption><span>0 %</span><span>of the face taken away</span><span>{last:.0%}</span></figcaption>

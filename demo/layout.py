@@ -100,7 +100,7 @@ def _build_analysis_tab(models: dict[str, EmotionModel], mean_accuracy: float | 
                 opacity = gr.Slider(0, 100, 55, step=1, label="Opacity of the maps in percent", buttons=[])
     results = gr.HTML(NOTHING_YET, elem_id="results")
     with gr.Accordion("Can these maps be believed? Test them on this face", open=False):
-        test = gr.Button("Test the four maps", variant="primary", size="sm", elem_id="test")
+        test = gr.Button("Test these maps", variant="primary", size="sm", elem_id="test")
         evidence = gr.HTML(NOTHING_YET, elem_id="evidence")
     with gr.Accordion("What would change their minds? Cover a part of the face", open=False), gr.Row():
         with gr.Column(min_width=300):
