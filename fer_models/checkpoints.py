@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError
@@ -97,7 +98,8 @@ def load_model(name: str, weights_dir: str | Path = "weights", device: torch.dev
         model = create_model(name, **config["architecture"])
         model.load_state_dict(load(content))
     except (SafetensorError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{file} does not fit the model {name!r}: {error} {_remedy(name)}") from error
+        problem = shorten(str(error), 200)  # PyTorch names every tensor
+        raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {_remedy(name)}") from error
     model.temperature = float(config["temperature"])
     model.conformal_threshold = float(config["conformal_threshold"])
     return model.to(device).eval()

@@ -114,6 +114,8 @@ def _attention_across_faces(name: str, model: MeasuredExplanations) -> str:
         return "Whether its attention depends on the face cannot be told from so few faces."
     if found["mean"] > SAME_PLACES:
         judgement = "Its attention looks at the same places whatever the face"
+    elif found["mean"] >= SAME:
+        judgement = "Its attention looks mostly at the same places, whatever the face"
     else:
         judgement = "Where its attention looks depends on the face"
     return f"{judgement} (rank correlation between different faces {number(found)})."
