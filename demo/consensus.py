@@ -25,8 +25,9 @@ def render_consensus(explanations: Sequence[Explanation], accuracy: float | None
     mean = distributions.mean(axis=0)
     first, second = np.argsort(-mean)[:2]
     known = "" if accuracy is None else f" On FER-2013's test faces this mean is right {accuracy:.1%} of the time."
+    models = all_of(len(explanations)).lower()
     return f"""{sentence}
-    <p class="consensus">The mean of {all_of(len(explanations)).lower()}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
+    <p class="consensus">The mean of {models}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
     {EMOTIONS[second]} {mean[second]:.0%}.{known} Their disagreement is {jensen_shannon(distributions):.2f}, on a scale
     from 0 (all say the same) to 1 (no two have an emotion in common; Jensen-Shannon divergence).</p>"""
 

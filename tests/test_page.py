@@ -141,6 +141,7 @@ class Page:
 
     def picture(self, element) -> np.ndarray:
         """float (H, W, 3): the pixels on the screen once nothing moves any more, without the rounded corners."""
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         before = None
         while (screenshot := element.screenshot_as_png) != before:
             before = screenshot
@@ -227,7 +228,7 @@ def test_a_broken_file_gets_a_sentence_and_the_next_one_a_result(page, uploads, 
 
 def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
     next(button for button in analysed.all("button") if "change their minds" in button.text).click()
-    analysed.wait(lambda: analysed.all("#painter canvas")[0].is_displayed())
+    analysed.wait(lambda: any(canvas.is_displayed() for canvas in analysed.all("#painter canvas")))
     next(button for button in analysed.all("#painter button") if button.text == "cover mouth").click()
     analysed.wait(lambda: len(analysed.all("#changes tr")) == 5)
     covered = int(re.search(r"With (\d+)%", analysed.text("#changes"))[1])
@@ -243,7 +244,7 @@ def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
 @pytest.mark.slow
 def test_the_maps_of_all_models_are_tested_on_demand(analysed):
     next(button for button in analysed.all("button") if "be believed" in button.text).click()
-    analysed.wait(lambda: analysed.all("#test")[0].is_displayed())
+    analysed.wait(lambda: any(button.is_displayed() for button in analysed.all("#test")))
     analysed.all("#test")[0].click()
     analysed.wait(lambda: len(analysed.all("#evidence .card")) == 4)
     assert all("Grad-CAM" in card.text for card in analysed.all("#evidence .card"))
