@@ -147,8 +147,8 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk and finish: the "
-        "ResNets on a machine without an accelerator, in two parts (see README)",
+        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk, grow and finish: "
+        "the ResNets on a machine without an accelerator, in three parts (see README)",
     )
     parser.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
     parser.add_argument(

@@ -138,8 +138,8 @@ def _attention_figure(title: str, explanation: Explanation) -> str:
         return f'<p class="empty">Spatial attention is {low:.2f} everywhere: every place counts the same.</p>'
     height, width = attention.shape
     method = METHODS[explanation.method].partition(":")[0]
-    caption = f"<b>Spatial attention</b><br>inside the model, {height} × {width} cells; " + (
-        "" if explanation.is_empty else _agreement_with(method, agreement(attention, explanation.heatmap))
+    caption = f"<b>Spatial attention</b><br>inside the model, {height} × {width} cells" + (
+        "" if explanation.is_empty else "; " + _agreement_with(method, agreement(attention, explanation.heatmap))
     )
     return _overlay((attention - low) / (high - low), caption, (low, high), f"Spatial attention of {title}")
 

@@ -40,8 +40,8 @@ class ChannelAttention(nn.Module):
 class SpatialAttention(nn.Module):
     """Weighs places: sigmoid(BN(conv7x7([mean over channels; max over channels]))) (eq. 3 of Woo et al. 2018).
 
-    The batch normalisation is not in the paper's equation but in its authors' code. It keeps the gates' spread in
-    one learnable number; without it 98 kernel weights that all move the same way close the gates within a few steps.
+    The batch normalisation is not in the paper's equation but in its authors' code. It keeps the gates' spread in one
+    learnable number, which starts at zero: all gates alike.
 
     Attributes:
         map: float (N, H, W) in (0, 1) of the latest forward pass, detached; None before the first.
