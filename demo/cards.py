@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import isnan
 
 import numpy as np
 
@@ -145,6 +146,8 @@ def _attention_figure(title: str, explanation: Explanation) -> str:
 
 
 def _agreement_with(method: str, found: Agreement) -> str:
+    if isnan(found.overlap):
+        return f"{method} is the same everywhere"
     return (
         f"rank correlation with {method} {found.rank_correlation:.2f}, {found.overlap:.0%} of the hottest fifths shared"
     )

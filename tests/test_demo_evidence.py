@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import gradio as gr
 import numpy as np
@@ -78,7 +79,7 @@ def test_heat_maps_of_different_models_are_compared():
     maps = {"baseline_cnn": heat, "resnet50": heat, "attn_cnn": -heat + 15, "resnet50_cbam": np.zeros((4, 4))}
     table = render_map_agreement([explanation(name, "sad", 0.9, heatmap=heat) for name, heat in maps.items()])
     cells = re.findall(r"<td>([^<]+(?:<small>.+?</small>)?)</td>", table)
-    assert cells[:3] == ["1.00 <small>100%</small>", "-1.00 <small>0%</small>", "a map is empty"]
+    assert cells[:3] == ["1.00 <small>100%</small>", "-1.00 <small>0%</small>", "a map is flat"]
     assert render_map_agreement([explanation("resnet50", "sad", 0.9)]) == ""
 
 
@@ -93,6 +94,8 @@ def test_a_card_names_the_prediction_set_and_where_the_heat_lies(responses, crop
     assert re.search(r"mouth</th>.*?<td>100%</td>", card) and re.search(r"nose</th>.*?<td>0%</td>", card)
     assert f"left: {100 * mouth.mean():.1f}%" in card
     assert "rank correlation with Grad-CAM 1.00, 100% of the hottest fifths shared" in card
+    flat = replace(found, heatmap=np.ones_like(mouth))
+    assert "cells; Grad-CAM is the same everywhere" in render_results(crop, responses.models, [flat])
 
 
 def test_covered_pixels_get_the_mean_grey(crop):

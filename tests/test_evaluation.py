@@ -26,7 +26,7 @@ from fer_models.evaluation.metrics import summarise
 from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
 from fer_models.evaluation.predictions import compute_logits
 from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result
-from fer_models.evaluation.table import MARKERS, render_results, replace_marked_block
+from fer_models.evaluation.table import MARKERS, confidence_table, render_results, replace_marked_block
 
 ROOT = Path(__file__).parent.parent
 TRAINING = {
@@ -323,6 +323,20 @@ def test_table_row_and_mean_row_worked_out_by_hand():
     assert mean.endswith("| 3.00 M | 0.50 G | – |")
     # 2,364 and 2,112 of 3,589.
     assert "| 65.9 [64.3, 67.4] | 64.3 |" in fer and "| 58.8 [57.2, 60.4] | – |" in face_api
+
+
+def test_recall_and_confidence_by_emotion_worked_out_by_hand():
+    result = result_of("resnet50", [True] * 6 + [False] * 4)
+    (row,) = [
+        line for line in render_results({"resnet50": result}).splitlines() if line.startswith("| `resnet50` | 60.0 |")
+    ]
+    assert row == "| `resnet50` | 60.0 | – | – | – | – | – | – |"  # all ten are labelled angry, six are found
+
+    coverage = dict.fromkeys(EMOTIONS, 0.9) | {"disgust": None}
+    sets = {"coverage": 0.9, "coverage_interval": [0.89, 0.91], "mean_size": 2.345, "coverage_by_emotion": coverage}
+    metrics = result.metrics | {"test_uncalibrated": {"ece": 0.075}, "conformal": sets, "test": {"ece": 0.0212}}
+    row = confidence_table({"resnet50": replace(result, metrics=metrics)}).splitlines()[2]
+    assert row.startswith("| `resnet50` | 7.5 | 2.1 | 2.35 | 90.0 [89.0, 91.0] | 90.0 | – | 90.0 |")
 
 
 def test_comparisons_say_in_words_whether_a_difference_was_found():

@@ -60,6 +60,10 @@ class AttentionCNN(EmotionModel):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
 
+    @property
+    def spatial_attention(self) -> SpatialAttention:
+        return self.attention
+
     def forward_features(self, faces: Tensor) -> Tensor:
         return self.stage3(self.stage2(self.stage1(self.stem(grey_standardised(faces)))))
 

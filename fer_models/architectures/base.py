@@ -46,12 +46,12 @@ class EmotionModel(nn.Module):
     @property
     def spatial_attention(self) -> SpatialAttention | None:
         """The module whose `map` says where the network looked, or None if it has none."""
-        return next((m for m in self.modules() if isinstance(m, SpatialAttention)), None)
+        return None
 
     @property
     def channel_attention(self) -> ChannelAttention | None:
         """The module whose `weights` say which channels were let through, or None if it has none."""
-        return next((m for m in self.modules() if isinstance(m, ChannelAttention)), None)
+        return None
 
 
 def grey_standardised(faces: Tensor) -> Tensor:

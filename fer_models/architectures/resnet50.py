@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from fer_models.architectures.attention import CBAM
+from fer_models.architectures.attention import CBAM, ChannelAttention, SpatialAttention
 from fer_models.architectures.base import EmotionModel
 from fer_models.emotions import EMOTIONS
 
@@ -57,6 +57,14 @@ class ResNet50CBAM(ResNet50):
         super().__init__(dropout)
         self.config = {"dropout": dropout, "reduction": reduction}
         self.cbam = CBAM(self.fc.in_features, reduction)
+
+    @property
+    def spatial_attention(self) -> SpatialAttention:
+        return self.cbam.spatial
+
+    @property
+    def channel_attention(self) -> ChannelAttention:
+        return self.cbam.channel
 
     def forward_head(self, features: Tensor) -> Tensor:
         return super().forward_head(self.cbam(features))

@@ -1,9 +1,10 @@
 """What was found about the models' heat maps, as Markdown: a paragraph, made from the figures alone, and tables."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 from fer_models.evaluation.explanations import BASELINES, COMPARED, MeasuredExplanations, compare_maps
+from fer_models.evaluation.markdown import markdown_table
 from fer_models.evidence import REGIONS
 from fer_models.evidence.sanity import SAME
 from fer_models.explain import METHODS
@@ -184,7 +185,7 @@ def faithfulness_table(measured: Measured) -> str:
         for name, figures in model.figures["baselines"].items():
             rows.append((f"`{model_name}`", f"*{BASELINE_NAMES[name]}*", *_cost(figures), "–", "–", "–", "–"))
     head = ("model", "map", "ROAD cost ↑", "deletion ↓", "insertion ↑")
-    return _table((*head, "minus random", "minus Gaussian", "minus edges", "empty maps"), rows)
+    return markdown_table((*head, "minus random", "minus Gaussian", "minus edges", "empty maps"), rows)
 
 
 def dependence_table(measured: Measured) -> str:
@@ -197,7 +198,7 @@ def dependence_table(measured: Measured) -> str:
             estimates = *attention.values(), figures["across_faces"]["rank_correlation"], sanity[0], sanity[-1]
             rows.append((f"`{model_name}`", MAP_NAMES[name], *map(number, estimates)))
     head = ("model", "map", "with attention", "hottest fifths shared", "another face", "random head", "all random")
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def between_models_table(measured: Measured) -> str:
@@ -209,7 +210,7 @@ def between_models_table(measured: Measured) -> str:
             if found:
                 figures = (number(found["rank_correlation"]), number(found["overlap"]), str(found["faces"]))
                 rows.append((f"`{first}`, `{second}`", MAP_NAMES[name], *figures))
-    return _table(("models", "map", "rank correlation", "hottest fifths shared", "faces"), rows) if rows else ""
+    return markdown_table(("models", "map", "rank correlation", "hottest fifths shared", "faces"), rows) if rows else ""
 
 
 def regions_table(measured: Measured) -> str:
@@ -220,13 +221,9 @@ def regions_table(measured: Measured) -> str:
         for emotion, found in model.figures["regions"].items():
             shares = (f"{found['shares'][region]:.0%}" for region in REGIONS)
             rows.append((f"`{model_name}`", emotion, str(found["faces"]), *shares))
-    return _table(("model", "true emotion", "faces", *REGIONS), rows)
+    return markdown_table(("model", "true emotion", "faces", *REGIONS), rows)
 
 
 def _cost(figures: dict) -> tuple[str, str, str]:
     areas = figures["areas"]
     return number(figures["cost"], f"z.{DECIMALS}f"), f"{areas['deletion']:.3f}", f"{areas['insertion']:.3f}"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))

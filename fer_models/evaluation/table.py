@@ -4,7 +4,9 @@ from itertools import combinations
 
 import numpy as np
 
+from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.comparison import SIGNIFICANCE, compare
+from fer_models.evaluation.markdown import markdown_table
 from fer_models.evaluation.metrics import summarise, wilson_interval
 from fer_models.evaluation.model_card import describe_schedule
 from fer_models.evaluation.results import EvaluationError, Result
@@ -29,6 +31,7 @@ Accuracy in percent on FER-2013's test split (PrivateTest): one model, one view 
 they ship. *Leak-free* leaves out the test images that have an identical copy in the training or validation split.
 *Flip-averaged* is the mean over the face and its mirror image. Multiply-adds are those of one face. The last rows are
 packages that anyone can install, for comparison."""
+RECALL_HEAD = "Recall by emotion: of the test images with a label, the percentage that the model gives that label to."
 COMPARISON_HEAD = f"""\
 Is one better than another? Each pair on the same test images: the difference in accuracy with its 95 % interval (paired
 bootstrap), and McNemar's exact test at {100 * SIGNIFICANCE:.0f} %, not corrected for the number of pairs. Each model
@@ -50,12 +53,20 @@ def render_results(results: dict[str, Result]) -> str:
             "The models were evaluated on different test images and cannot be compared. Evaluate them again together: "
             "python -m fer_models.evaluation --data PATH"
         )
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_model_row(result) for result in results.values())]
+    rows = [_model_row(result) for result in results.values()]
     if len(results) > 1:
         rows.append(_mean_row(list(results.values())))
     rows += [_peer_row(name, *figures) for name, figures in PEERS.items()]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{table}\n\n{FOOTNOTE}\n" + (f"\n{_render_comparisons(results)}\n" if len(results) > 1 else "")
+    parts = [markdown_table(COLUMNS, rows), FOOTNOTE, RECALL_HEAD, _recall_table(results)]
+    if len(results) > 1:
+        parts.append(_render_comparisons(results))
+    return "\n\n".join(parts) + "\n"
+
+
+def confidence_table(results: dict[str, Result]) -> str:
+    """Whether the models are as sure as they should be: calibration, and how often the 90 % sets hold the label."""
+    head = ("model", "ECE before", "ECE after", "emotions in a set", "label in the set [95 % interval]", *EMOTIONS)
+    return markdown_table(head, [_confidence_row(result.metrics) for result in results.values()])
 
 
 def replace_marked_block(document: str, block: str) -> str:
@@ -70,6 +81,27 @@ def replace_marked_block(document: str, block: str) -> str:
     if not (begin_found and end_found):
         raise EvaluationError(f"The document has no place for the results: put {begin.strip()} and {end} into it.")
     return before + begin + block + end + after
+
+
+def _recall_table(results: dict[str, Result]) -> str:
+    rows = []
+    for name, result in results.items():
+        recalls = result.metrics["test"]["recall"]
+        rows.append((f"`{name}`", *(_percent(recalls[emotion]) for emotion in EMOTIONS)))
+    return markdown_table(("model", *EMOTIONS), rows)
+
+
+def _confidence_row(metrics: dict) -> tuple[str, ...]:
+    sets = metrics["conformal"]
+    low, high = sets["coverage_interval"]
+    return (
+        f"`{metrics['model']}`",
+        _percent(metrics["test_uncalibrated"]["ece"]),
+        _percent(metrics["test"]["ece"]),
+        f"{sets['mean_size']:.2f}",
+        f"{_percent(sets['coverage'])} [{_percent(low)}, {_percent(high)}]",
+        *(_percent(sets["coverage_by_emotion"][emotion]) for emotion in EMOTIONS),
+    )
 
 
 def _model_row(result: Result) -> tuple[str, ...]:
@@ -99,7 +131,7 @@ def _peer_row(name: str, right: int, leak_free: float | None, parameters: int) -
     low, high = wilson_interval(right, PEER_IMAGES)
     accuracy = f"{_percent(right / PEER_IMAGES)} [{_percent(low)}, {_percent(high)}]"
     size = f"{parameters / 1e6:.2f} M"
-    return (name, "–", accuracy, "–" if leak_free is None else _percent(leak_free), "–", "–", size, "–", "not ours")
+    return (name, "–", accuracy, _percent(leak_free), "–", "–", size, "–", "not ours")
 
 
 def _figures(metrics: dict) -> tuple[str, ...]:
@@ -116,8 +148,8 @@ def _cost(metrics: dict) -> tuple[str, ...]:
     return f"{metrics['parameters'] / 1e6:.2f} M", f"{metrics['multiply_adds'] / 1e9:.2f} G"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def _render_comparisons(results: dict[str, Result]) -> str:
