@@ -15,7 +15,7 @@ LEGEND = """\
 from what surrounds it (ROAD, most relevant first; Rong et al. 2022): <span class="key map"></span> what the map shows
 as hottest, <span class="key random"></span> random places, <span class="key centre"></span> the middle of the
 picture, <span class="key edges"></span> edges. A map that shows what the model uses falls fastest. One face is an
-example; what holds for many stands under “Can these maps be trusted?”.</p>"""
+example; what holds for many stands under “Trust the maps?”.</p>"""
 
 
 def render_evidence(tested: Sequence[Evidence]) -> str:

@@ -67,11 +67,11 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
-        with gr.Tab("Analyse a face"):
+        with gr.Tab("Analyse"):
             _build_analysis_tab(models, consensus_accuracy([results[name] for name in models if name in results]))
         with gr.Tab("Evaluation"):
             build_evaluation_tab(weights_dir, results, unevaluated)
-        with gr.Tab("Can these maps be trusted?"):
+        with gr.Tab("Trust the maps?"):
             build_trust_tab(weights_dir)
 
         def on_leave(request: gr.Request) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -99,21 +100,24 @@ def print_explaining(names: list[str], runs: int) -> None:
 def print_variants(names: list[str], runs: int) -> None:
     """The forward pass of one face, run in different ways that give the same answer."""
     print("One face, milliseconds: median [lower quartile, upper quartile]\n")
-    print("| model | threads | as it is | batch norm folded | channels last | both | compiled |")
-    print("|---|---|---|---|---|---|---|")
+    print("| model | threads | as it is | batch norm folded | channels last | both | compiled | ONNX Runtime |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in names:
         model = shipped(name)
         inputs, fast = preprocess(random_faces(1), model), folded(model)
         channels_last, both = (copy.deepcopy(m).to(memory_format=torch.channels_last) for m in (model, fast))
-        compiled = torch.compile(model)
+        compiled, onnx = torch.compile(model), as_onnx(model, inputs)
         columns = [partial(forward, variant, inputs) for variant in (model, fast, channels_last, both, compiled)]
         for threads in THREADS:
             torch.set_num_threads(threads)
             start = time.perf_counter()
             forward(compiled, inputs)  # compiles, for each number of threads anew
             compilation = time.perf_counter() - start
-            cells = [quartiles(times, 1000) for times in measure(columns, runs)]
-            print(f"| `{name}` | {threads} | {' | '.join(cells)} after {compilation:.0f} s |", flush=True)
+            elsewhere = [] if onnx is None else [onnx_forward(onnx, inputs, threads)]
+            cells = [quartiles(times, 1000) for times in measure([*columns, *elsewhere], runs)]
+            cells[4] += f" after {compilation:.0f} s"
+            cells += [] if elsewhere else ["not installed"]
+            print(f"| `{name}` | {threads} | {' | '.join(cells)} |", flush=True)
 
 
 def print_peak_memory(names: list[str]) -> None:
@@ -216,6 +220,24 @@ def folded(model: EmotionModel) -> EmotionModel:
                 setattr(module, name, fuse_conv_bn_eval(convolution, norm))
                 setattr(module, norm_name, nn.Identity())
     return fast
+
+
+def as_onnx(model: EmotionModel, inputs: Tensor) -> bytes | None:
+    """The model as an ONNX file's content; None without the packages onnxruntime and onnxscript, which are optional."""
+    if not (find_spec("onnxruntime") and find_spec("onnxscript")):
+        return None
+    return torch.onnx.export(model, (inputs,), dynamo=True, verbose=False).model_proto.SerializeToString()
+
+
+def onnx_forward(onnx: bytes, inputs: Tensor, threads: int) -> Callable[[], np.ndarray]:
+    """A call that runs `as_onnx`'s model and returns the logits (N, 7)."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: inputs.numpy()}
+    return lambda: session.run(None, feed)[0]
 
 
 def library_gradcam(model: EmotionModel, inputs: Tensor) -> None:

@@ -1,11 +1,12 @@
 """What the benchmark compares must give the same answers."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from fer_models.architectures import create_model
-from fer_models.benchmark import folded
+from fer_models.benchmark import as_onnx, folded, onnx_forward
 
 
 @pytest.mark.parametrize("name", ["baseline_cnn", "attn_cnn"])
@@ -22,3 +23,9 @@ def test_a_folded_model_has_no_batch_norm_and_the_same_answers(name: str) -> Non
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
     with torch.inference_mode():
         assert torch.allclose(fast(faces), model(faces), rtol=1e-4, atol=1e-6)
+
+
+def test_onnx_runtime_gives_the_same_answers() -> None:
+    model, faces = create_model("attn_cnn", widths=[4, 8, 8]).eval(), torch.rand(1, 3, 128, 128)
+    with torch.inference_mode():
+        assert np.allclose(onnx_forward(as_onnx(model, faces), faces, threads=1)(), model(faces), rtol=1e-4, atol=1e-6)

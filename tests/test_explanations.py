@@ -69,6 +69,10 @@ class AttentiveCells(Cells):
         nn.init.constant_(self.attention.conv.weight, 1)
         nn.init.ones_(self.attention.bn.weight)
 
+    @property
+    def spatial_attention(self):
+        return self.attention
+
     def forward_head(self, features):
         return super().forward_head(self.attention(features))
 
@@ -401,7 +405,7 @@ def test_the_tab_says_how_to_measure_while_nothing_is(tmp_path):
     assert COMMAND in contents(tmp_path)
 
 
-def test_the_tab_shows_the_paragraph_and_a_mark_for_each_figure(measured, stored):
+def test_the_tab_shows_the_conclusion_and_a_mark_for_each_figure(measured, stored):
     shown = contents(stored)
     assert conclusion({"baseline_cnn": measured}).replace("`baseline_cnn`", "Baseline CNN") in shown
     assert shown.count('<div class="centre" title="the centred Gaussian: ') == len(METHODS)

@@ -1,4 +1,4 @@
-"""What was found about the models' heat maps, as Markdown: a paragraph, made from the figures alone, and tables."""
+"""What was found about the models' heat maps, as Markdown: in words, made from the figures alone, and in tables."""
 
 from collections.abc import Callable, Mapping
 from itertools import combinations
@@ -22,7 +22,7 @@ Measured = Mapping[str, MeasuredExplanations]
 
 
 def render_explanations(measured: Measured) -> str:
-    """The paragraph and all tables.
+    """The conclusion and all tables.
 
     Args:
         measured: by model name, at least one.
@@ -38,17 +38,22 @@ def render_explanations(measured: Measured) -> str:
 
 
 def conclusion(measured: Measured) -> str:
-    """Which maps can be trusted and which cannot, by name. Follows from the figures alone."""
-    sentences = [_basis(measured), *(_against(measured, baseline) for baseline in BASELINES)]
-    with_attention = [name for name, model in measured.items() if "attention" in model.figures["maps"]]
-    for name in with_attention:
-        sentences += [_attention_and_gradcam(name, measured[name]), _attention_across_faces(name, measured[name])]
-    if not with_attention:
-        sentences.append("None of these models has spatial attention.")
-    return " ".join([*sentences, _sanity(measured), _regions(measured)])
+    """Which maps can be trusted and which cannot, by name, as a list. Follows from the figures alone."""
+    attention = [
+        f"{_attention_and_gradcam(name, model)} {_attention_across_faces(name, model)}"
+        for name, model in measured.items()
+        if "attention" in model.figures["maps"]
+    ]
+    found = [
+        *(_against(measured, baseline) for baseline in BASELINES),
+        *(attention or ["None of these models has spatial attention."]),
+        _sanity(measured),
+        _regions(measured),
+    ]
+    return "\n".join([f"{_basis(measured)}\n", *(f"- {sentence}" for sentence in found)])
 
 
-# ---- The paragraph, sentence by sentence --------------------------------------------------------------------------
+# ---- The conclusion, sentence by sentence -------------------------------------------------------------------------
 
 
 def _basis(measured: Measured) -> str:
