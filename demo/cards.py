@@ -21,6 +21,7 @@ def render_results(
     crop: Crop,
     models: Mapping[str, EmotionModel],
     explanations: Sequence[Explanation],
+    accuracies: Mapping[str, float] | None = None,
     mean_accuracy: float | None = None,
 ) -> str:
     """All that the page shows about one face.
@@ -29,9 +30,14 @@ def render_results(
         crop: the face.
         models: by name; those that the explanations come from.
         explanations: one a model.
-        mean_accuracy: of the mean of all models on FER-2013's test faces, in [0, 1]; None where it is not known.
+        accuracies: of each model on FER-2013's test faces, in [0, 1], by name, where they are known.
+        mean_accuracy: of the mean of all models on these faces; None where it is not known.
     """
-    cards = "".join(_card(models[explanation.model_name], crop, explanation) for explanation in explanations)
+    accuracies = accuracies or {}
+    cards = "".join(
+        _card(models[explanation.model_name], crop, explanation, accuracies.get(explanation.model_name))
+        for explanation in explanations
+    )
     style = f"--face: url({data_url(crop.picture)}); --ramp: {colour_ramp()}"
     return f"""
     {render_consensus(explanations, mean_accuracy)}
@@ -68,16 +74,18 @@ def render_faces(crops: Sequence[Crop], chosen: int | None) -> str:
     return render_choices(pictures, "face", chosen)
 
 
-def _card(model: EmotionModel, crop: Crop, explanation: Explanation) -> str:
+def _card(model: EmotionModel, crop: Crop, explanation: Explanation, accuracy: float | None) -> str:
     title = TITLES[explanation.model_name]
     confidence = explanation.probabilities.max()
     likely = prediction_set(explanation.probabilities, model.conformal_threshold)
+    known = "" if accuracy is None else f"<small>right on {accuracy:.1%} of FER-2013's test faces</small>"
     return f"""
     <article class="card" aria-label="{title}">
       <header>
         <h3>{title}</h3>
         <p><strong>{explanation.emotion}</strong> {confidence:.0%}</p>
         <p class="set">90 % set: {", ".join(likely)}</p>
+        {known}
         <small>{count_parameters(model) / 1e6:.1f} million parameters, {1000 * explanation.seconds:.0f} ms</small>
       </header>
       {_bars(explanation)}

@@ -15,6 +15,7 @@ from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, 
 from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
 from fer_models.evaluation.consensus import consensus_accuracy
+from fer_models.evaluation.results import Result
 
 INTRODUCTION = """\
 # FER Lens
@@ -68,7 +69,7 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
         with gr.Tab("Analyse"):
-            _build_analysis_tab(models, consensus_accuracy([results[name] for name in models if name in results]))
+            _build_analysis_tab(_responses(models, results))
         with gr.Tab("Evaluation"):
             build_evaluation_tab(weights_dir, results, unevaluated)
         with gr.Tab("Trust the maps?"):
@@ -82,7 +83,14 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
     return page
 
 
-def _build_analysis_tab(models: dict[str, EmotionModel], mean_accuracy: float | None) -> None:
+def _responses(models: dict[str, EmotionModel], results: dict[str, Result]) -> Responses:
+    """The models' answers, with how often each of them, and all together, have been right."""
+    results = {name: results[name] for name in models if name in results}
+    accuracies = {name: result.metrics["test"]["accuracy"] for name, result in results.items()}
+    return Responses(models, accuracies, consensus_accuracy(list(results.values())))
+
+
+def _build_analysis_tab(responses: Responses) -> None:
     crops, chosen = gr.State([]), gr.State(None)
     with gr.Row():
         with gr.Column(min_width=320):
@@ -109,7 +117,6 @@ def _build_analysis_tab(models: dict[str, EmotionModel], mean_accuracy: float | 
             changes = gr.HTML(elem_id="changes")
     gr.Markdown(SMALL_PRINT, elem_id="small-print")
 
-    responses = Responses(models, mean_accuracy)
     controls = [emotion, layer, method]
     choice = [crops, chosen, faces, results]
     # One analysis at a time: two at once would take as long as one after the other, and each of them that long.

@@ -1,6 +1,6 @@
 """What happens when a visitor does something: from the page's values to the page's new values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -42,11 +42,17 @@ class Responses:
 
     Args:
         models: by name.
-        mean_accuracy: of the mean of their answers on FER-2013's test faces, in [0, 1], if it is known.
+        accuracies: on FER-2013's test faces, in [0, 1], by name, where they are known.
+        mean_accuracy: of the mean of their answers on these faces, if it is known.
     """
 
-    def __init__(self, models: dict[str, EmotionModel], mean_accuracy: float | None = None) -> None:
-        self.models, self.mean_accuracy = models, mean_accuracy
+    def __init__(
+        self,
+        models: dict[str, EmotionModel],
+        accuracies: Mapping[str, float] | None = None,
+        mean_accuracy: float | None = None,
+    ) -> None:
+        self.models, self.accuracies, self.mean_accuracy = models, accuracies, mean_accuracy
 
     def on_photo(
         self, file: dict | None, emotion: str, layer: int | str, method: str, progress: gr.Progress = PROGRESS
@@ -102,7 +108,7 @@ class Responses:
         with _errors_as_a_sentence():
             explanations = explain_face(self.models, crops[chosen], target, layer, method)
             explanations = list(progress.tqdm(explanations, total=len(self.models), unit="models"))
-            return render_results(crops[chosen], self.models, explanations, self.mean_accuracy)
+            return render_results(crops[chosen], self.models, explanations, self.accuracies, self.mean_accuracy)
 
     def on_results(self, crops: list[Crop], chosen: int | None) -> tuple[str, str, str]:
         """There are new results: returns (painter, changes, evidence), which start anew with them."""

@@ -169,6 +169,9 @@ def test_bars_and_scales_show_the_explanation(responses):
     card = render_results(crop, responses.models, [made])
     bars = re.findall(r'scope="row">(\w+)</th>.*?width: ([\d.]+)%', card)
     assert bars[: len(EMOTIONS)] == [(emotion, "40.0" if emotion == "fear" else "10.0") for emotion in EMOTIONS]
+    assert "test faces" not in card
+    (known,) = cards(render_results(crop, responses.models, [made], {"resnet50_cbam": 0.614})).values()
+    assert "right on 61.4% of FER-2013's test faces" in known
     assert "<strong>fear</strong> 40%" in card and "50 ms" in card and "24.0 million parameters" in card
     assert re.findall(r"<span>([\d.]+)</span><i></i><span>([\d.]+)</span>", card) == [("0", "0.12"), ("0.25", "0.75")]
 
