@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
-from fer_models.data.augmentation import Augmentation, augment
+from fer_models.data.augmentation import Augmentation, augment, sampling_grid
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.data.images import enlarge, to_grey48
 from tests.conftest import make_split, pattern
@@ -150,6 +151,12 @@ def test_enlarge_keeps_constants_and_range() -> None:
 def test_augmentation_without_changes_is_enlarging() -> None:
     images = make_split(1, 0).images
     assert torch.allclose(augment(images, 96, STILL), enlarge(images, 96), atol=1e-5)
+
+
+def test_the_sampling_grid_is_torchs() -> None:
+    affine = torch.randn(3, 2, 3)
+    expected = F.affine_grid(affine, [3, 1, 20, 20], align_corners=False)
+    assert torch.allclose(sampling_grid(affine, 20), expected, atol=1e-6)
 
 
 def test_flip_mirrors_and_rotation_turns() -> None:

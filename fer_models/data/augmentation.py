@@ -42,12 +42,31 @@ def augment(images: Tensor, size: int, how: Augmentation) -> Tensor:
     """
     n, device = len(images), images.device
     grey = images[:, None].float() / 255
-    grid = F.affine_grid(_random_affine(n, how, device), [n, 1, size, size], align_corners=False)
+    grid = sampling_grid(_random_affine(n, how, device), size)
     grey = F.grid_sample(grey, grid, mode="bilinear", padding_mode="border", align_corners=False)
     grey = (grey * (1 + how.brightness * _symmetric(n, device)).view(n, 1, 1, 1)).clamp_(0, 1)
     if how.erase:
         grey = _erase(grey, how.erase)
     return grey.expand(-1, 3, -1, -1)
+
+
+def sampling_grid(affine: Tensor, size: int) -> Tensor:
+    """F.affine_grid for square pictures without aligned corners, many times as fast on a CPU.
+
+    That one multiplies a matrix for every pixel, and took half of the time that augmentation takes. Here a place is the
+    sum of a term that depends on its column and one that depends on its row.
+
+    Args:
+        affine: float (N, 2, 3), as `_random_affine` returns it.
+        size: side of the result in pixels.
+
+    Returns:
+        float (N, size, size, 2), as F.grid_sample takes it.
+    """
+    place = (2 * torch.arange(size, device=affine.device) + 1) / size - 1
+    columns = affine[:, :, 0, None] * place
+    rows = affine[:, :, 1, None] * place + affine[:, :, 2, None]
+    return (columns[:, :, None, :] + rows[:, :, :, None]).permute(0, 2, 3, 1)
 
 
 def _symmetric(n: int, device: torch.device) -> Tensor:
