@@ -17,11 +17,14 @@ def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
         face: a PIL image of any mode, or uint8 (H, W) or (H, W, 3).
 
     Returns:
-        uint8 (48, 48), luma after ITU-R 601-2 (what PIL's "L" means), averaged over each pixel's area.
+        uint8 (48, 48), luma after ITU-R 601-2 (what PIL's "L" means), averaged over each pixel's area; an array that
+        is such a face already is returned as it is.
 
     Raises:
         ValueError: the picture is in a mode that PIL cannot turn to grey.
     """
+    if isinstance(face, np.ndarray) and face.shape == (FER_SIZE, FER_SIZE):
+        return face
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
     if image.mode.startswith("I;16"):  # 16 bits a pixel, which PIL's conversion would clip at 255 instead of scaling
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
