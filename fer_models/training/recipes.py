@@ -83,10 +83,13 @@ _FINISH = Recipe(
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
         "baseline_cnn": Recipe(
-            stages=((128, 9),), learning_rate=1e-3, architecture={"widths": [32, 64, 128], "dropout": 0.1}
+            stages=((128, 40),),
+            learning_rate=1e-3,
+            augmentation=MILD,
+            architecture={"widths": [32, 64, 128], "dropout": 0.2},
         ),
         "resnet50": _RESNET,
-        "attn_cnn": Recipe(stages=((128, 12),), learning_rate=3e-3, augmentation=MILD),
+        "attn_cnn": Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05),
         "resnet50_cbam": _RESNET,
     },
     "paper": {
