@@ -13,7 +13,14 @@ from demo.uploads import open_image
 from fer_models import MODEL_NAMES, CheckpointError, EmotionModel, Explanation, explain, load_model
 from fer_models.data.images import to_grey48
 from fer_models.evaluation.explanations import FRACTIONS
-from fer_models.evidence import MEAN_LANDMARKS, Faithfulness, SanityCheck, faithfulness, sanity_check
+from fer_models.evidence import (
+    MEAN_LANDMARKS,
+    Faithfulness,
+    SanityCheck,
+    faithfulness,
+    predict_levelled,
+    sanity_check,
+)
 
 TITLES = {
     "baseline_cnn": "Baseline CNN",
@@ -101,18 +108,21 @@ class Evidence:
 
     faithfulness: whether the model uses what the map shows.
     sanity: whether the map depends on what the network has learned.
+    levelled: float32 (7,), the probabilities if attention let every place through alike; None without attention.
     """
 
     explanation: Explanation
     faithfulness: Faithfulness
     sanity: SanityCheck
+    levelled: np.ndarray | None
 
 
 def examine(model: EmotionModel, crop: Crop, explanation: Explanation, progress: Callable[[float], object]) -> Evidence:
     """Measures what an explanation of `crop` by `model` is worth; `progress` is told which share of it is done."""
     found = faithfulness(model, crop.pixels, explanation.heatmap, explanation.target, FRACTIONS, progress=progress)
     check = sanity_check(model, [crop.pixels], explanation.method, explanation.target, explanation.stage)
-    return Evidence(explanation, found, check)
+    levelled = None if model.spatial_attention is None else predict_levelled(model, [crop.pixels])[0]
+    return Evidence(explanation, found, check, levelled)
 
 
 def cover(crop: Crop, cells: Sequence[int]) -> np.ndarray:

@@ -34,7 +34,18 @@ def _card(evidence: Evidence) -> str:
       <p>{evidence.faithfulness.verdict}</p>
       {_areas(evidence.faithfulness)}
       <p>One draw of random weights: {evidence.sanity.verdict}</p>
+      {_levelled(evidence)}
     </article>"""
+
+
+def _levelled(evidence: Evidence) -> str:
+    if evidence.levelled is None:
+        return "<p>There is no attention in this model that could be levelled.</p>"
+    top, before = evidence.levelled.argmax(), evidence.explanation.probabilities
+    return (
+        f"<p>With its attention levelled to the same everywhere, the model says {EMOTIONS[top]} "
+        f"{evidence.levelled[top]:.0%}; as it is, {evidence.explanation.emotion} {before.max():.0%}.</p>"
+    )
 
 
 def _plot(title: str, found: Faithfulness) -> str:

@@ -145,6 +145,10 @@ def test_maps_are_tested_one_model_after_the_other(responses, crop):
     for card in cards(steps[-1]).values():
         assert card.count("<polyline") == 6  # the map, three random ones, the centre and the edges
         assert "random" in card
+    # Untrained, attention is the same everywhere already.
+    assert "no attention in this model" in cards(steps[-1])["Baseline CNN"]
+    said = re.search(r"the model says (\w+ \d+%); as it is, (.+?)\.", cards(steps[-1])["Attention CNN"])
+    assert said[1] == said[2]
     assert list(responses.on_test([], None, OWN_PREDICTION, -1, "gradcam", progress)) == [NOTHING_YET]
 
 

@@ -25,8 +25,9 @@ from fer_models.evaluation.explanations import MeasuredExplanations, compare_map
 from fer_models.evaluation.explanations_report import conclusion, render_explanations
 from fer_models.evaluation.explanations_store import COMMAND, read_explanations, save_explanations
 from fer_models.evaluation.results import EvaluationError
-from fer_models.evidence import REGIONS
+from fer_models.evidence import REGIONS, predict_levelled
 from fer_models.explain import METHODS
+from fer_models.inference import predict, preprocess
 
 ANGRY, HAPPY = 0, 3
 FACES = 5
@@ -167,9 +168,28 @@ def test_attention_is_measured_as_a_map_and_compared_with_every_method(data):
     # Grad-CAM weighs all cells alike, so it has the brightness' order, which is that of the attention.
     assert maps["gradcam"]["with_attention"]["rank_correlation"]["mean"] > 0.99
     assert found.maps["attention"].shape == (2, 6, 6)
+    assert found.figures["levelled"]["same_answer"]["mean"] == 1
     assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
         {"attn_cnn": found}
     )
+
+
+def test_levelled_attention_lets_every_place_through_alike(data):
+    faces, model = list(data.test.images.numpy()), AttentiveCells(QUADRANT).eval()
+    inputs = preprocess(faces, model)
+    with torch.inference_mode():
+        cells = model.forward_features(inputs)
+        model.forward_head(cells)
+        gate = model.spatial_attention.map.mean(dim=(1, 2))[:, None, None, None]
+        expected = torch.softmax(Cells.forward_head(model, cells * gate), dim=1)
+    levelled = predict_levelled(model, faces)
+    np.testing.assert_allclose(levelled, expected.numpy(), rtol=1e-5)
+    assert np.abs(levelled - predict(model, faces)).max() > 0.005  # the bright quadrant was let through more
+
+    nn.init.zeros_(model.attention.bn.weight)  # now it is the same everywhere by itself
+    np.testing.assert_allclose(predict_levelled(model, faces), predict(model, faces), rtol=1e-6)
+    with pytest.raises(ValueError, match="no spatial attention"):
+        predict_levelled(Cells(QUADRANT), faces)
 
 
 def test_heat_is_attributed_to_regions_by_true_emotion(measured):
@@ -254,6 +274,12 @@ def interval(mean: float, width: float = 0.05) -> dict[str, float]:
     return {"mean": mean, "low": mean - width, "high": mean + width}
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.95, "hardly depend"), (0.94, "depend")])
+def test_attention_without_a_part_in_the_answers_is_called_out(made_up, share, expected):
+    made_up.figures["levelled"]["same_answer"] = interval(share, 0.02)
+    assert f"of the faces: the answers {expected} on where" in conclusion({"attn_cnn": made_up})
+
+
 def agreement_of(mean: float) -> dict[str, dict]:
     return {"rank_correlation": interval(mean), "overlap": interval(0.3)}
 
@@ -282,6 +308,7 @@ def made_up() -> MeasuredExplanations:
         "baselines": {name: baseline for name in explanations.BASELINES},
         "regions": {"all": {"faces": 40, "shares": shares}, "happy": {"faces": 9, "shares": shares}},
         "area": area,
+        "levelled": {"same_answer": interval(0.8), "moved": interval(0.1)},
     }
     return MeasuredExplanations(figures, np.arange(2), {"gradcam": np.eye(7, dtype=np.float32)[None].repeat(2, axis=0)})
 
@@ -293,6 +320,7 @@ def test_good_figures_are_called_good(made_up):
         assert f"Every map beats {rival}." in text
     assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65])." in text
     assert "Where its attention looks depends on the face (rank correlation between different faces 0.30" in text
+    assert "the same on 80% [75%, 85%] of the faces: the answers depend on where the network attends." in text
     assert "No method fails the sanity check" in text
     # 0.3 of the heat on 0.1 of the area is more than 0.3 on 0.2.
     assert "most heat on these regions: mouth in `attn_cnn` (30% of the heat on 10% of the area)." in text

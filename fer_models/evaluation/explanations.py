@@ -11,10 +11,19 @@ from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.comparison import RESAMPLES
 from fer_models.evaluation.results import EvaluationError
-from fer_models.evidence import Agreement, Curves, agreement, perturbation_curves, region_shares, sanity_check
+from fer_models.evidence import (
+    Agreement,
+    Curves,
+    agreement,
+    perturbation_curves,
+    predict_levelled,
+    region_shares,
+    sanity_check,
+)
 from fer_models.evidence.baselines import centred_gaussian, edge_map, random_map
 from fer_models.evidence.pixels import to_pixels
 from fer_models.explain import METHODS, explain
+from fer_models.inference import predict
 
 BASELINES = ("random", "centre", "edges")
 FRACTIONS = (0.1, 0.2, 0.4, 0.7)
@@ -48,6 +57,9 @@ class MeasuredExplanations:
             - baselines: by name in BASELINES, cost and areas of maps that know nothing of the model.
             - regions: for "all" and by true emotion, the faces whose Grad-CAM is not empty, and where its heat lies.
             - area: each region's share of the picture.
+            - levelled: only of a model with spatial attention, what changes when its attention is the same everywhere
+              (see `predict_levelled`): same_answer (an estimate: the share of faces with the same prediction) and moved
+              (an estimate: how much probability goes to other emotions, the total variation distance).
         images: int64 (N,), indices into the test split.
         maps: those of COMPARED that the model has, each float32 (N, h, w).
     """
@@ -116,6 +128,8 @@ def measure_explanations(
         "regions": _mean_regions(maps["gradcam"], labels),
         "area": region_shares(np.ones((1, 1))),
     }
+    if model.spatial_attention is not None:
+        figures["levelled"] = _levelled(model, faces)
     return MeasuredExplanations(figures, images, {name: maps[name] for name in COMPARED if name in maps})
 
 
@@ -175,6 +189,14 @@ def _observe(
 def _rank_alike(first: np.ndarray, second: np.ndarray) -> bool:
     first, second = ((heat - heat.min()) / (np.ptp(heat) or 1) for heat in (first, second))
     return bool(np.abs(first - second).max() < SAME_MAP)
+
+
+def _levelled(model: EmotionModel, faces: list[np.ndarray]) -> dict[str, dict | None]:
+    as_it_is, levelled = predict(model, faces), predict_levelled(model, faces)
+    return {
+        "same_answer": estimate(as_it_is.argmax(axis=1) == levelled.argmax(axis=1)),
+        "moved": estimate(np.abs(as_it_is - levelled).sum(axis=1) / 2),
+    }
 
 
 def _mean_areas(curves: Sequence[Curves]) -> dict[str, float]:

@@ -15,6 +15,9 @@ BASELINE_NAMES = {"random": "random maps", "centre": "the centred Gaussian", "ed
 # From this mean rank correlation between different faces on, attention is said not to look at the face.
 SAME_PLACES = 0.9
 
+# From this share of answers on that stay the same with levelled attention, they are said not to depend on it.
+SAME_ANSWERS = 0.95
+
 # Of confidence, in words and tables alike.
 DECIMALS = 3
 
@@ -40,7 +43,7 @@ def render_explanations(measured: Measured) -> str:
 def conclusion(measured: Measured) -> str:
     """Which maps can be trusted and which cannot, by name, as a list. Follows from the figures alone."""
     attention = [
-        f"{_attention_and_gradcam(name, model)} {_attention_across_faces(name, model)}"
+        f"{_attention_and_gradcam(name, model)} {_attention_across_faces(name, model)} {_attention_levelled(model)}"
         for name, model in measured.items()
         if "attention" in model.figures["maps"]
     ]
@@ -125,6 +128,15 @@ def _attention_across_faces(name: str, model: MeasuredExplanations) -> str:
     else:
         judgement = "Where its attention looks depends on the face"
     return f"{judgement} (rank correlation between different faces {number(found)})."
+
+
+def _attention_levelled(model: MeasuredExplanations) -> str:
+    found = model.figures["levelled"]["same_answer"]
+    judgement = "hardly depend" if found["mean"] >= SAME_ANSWERS else "depend"
+    return (
+        f"With that attention levelled to its mean, the answer stays the same on {number(found, '.0%')} of the faces: "
+        f"the answers {judgement} on where the network attends."
+    )
 
 
 def _sanity(measured: Measured) -> str:
