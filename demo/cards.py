@@ -157,7 +157,8 @@ def _agreement_with(method: str, found: Agreement) -> str:
     if isnan(found.overlap):
         return f"{method} is the same everywhere"
     return (
-        f"rank correlation with {method} {found.rank_correlation:.2f}, {found.overlap:.0%} of the hottest fifths shared"
+        f"rank correlation with {method} {found.rank_correlation:z.2f}, "
+        f"{found.overlap:.0%} of the hottest fifths shared"
     )
 
 

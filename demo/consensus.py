@@ -61,5 +61,5 @@ def _cell(found: evidence.Agreement | None) -> str:
     if found is None:
         return ""
     return (
-        "a map is flat" if isnan(found.overlap) else f"{found.rank_correlation:.2f} <small>{found.overlap:.0%}</small>"
+        "a map is flat" if isnan(found.overlap) else f"{found.rank_correlation:z.2f} <small>{found.overlap:.0%}</small>"
     )

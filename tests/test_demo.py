@@ -333,7 +333,10 @@ def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
 def test_the_evaluation_shows_what_there_is(responses, tmp_path):
     labels = np.repeat(np.arange(7, dtype=np.uint8), 10)
     probabilities = np.eye(7, dtype=np.float32)[np.where(np.arange(70) % 10 < 8, labels, (labels + 1) % 7)]
-    metrics = {split: summarise(labels, probabilities) for split in ("test", "test_leak_free", "test_flip_averaged")}
+    splits = ("test", "test_leak_free", "test_flip_averaged", "test_uncalibrated")
+    metrics = {split: summarise(labels, probabilities) for split in splits}
+    sets = {"coverage": 0.9, "coverage_interval": [0.8, 0.95], "mean_size": 1.5}
+    metrics |= {"conformal": sets | {"coverage_by_emotion": dict.fromkeys(EMOTIONS, 0.9)}}
     metrics |= {"model": "attn_cnn", "weights_sha256": "0", "parameters": 1_900_000, "multiply_adds": 260_000_000}
     metrics |= {"training": {"stages": [[128, 14]], "recipe": "default"}}
     folder = tmp_path / "attn_cnn"
