@@ -17,9 +17,9 @@ PICTURES = {
     "samples.png": "Sample predictions",
 }
 CONFIDENCE = """\
-All in percent of PrivateTest. The expected calibration error (ECE) is how far confidence and accuracy lie apart, before
-and after a temperature that was chosen on PublicTest. A *90 % set* holds the true label nine times in ten over all
-faces; the columns by emotion show that it does so less often for the emotions that are hard."""
+On PrivateTest, in percent but for the number of emotions. The expected calibration error (ECE) is how far confidence
+and accuracy lie apart, before and after a temperature that was chosen on PublicTest. A *90 % set* is made to hold the
+label nine times in ten over all faces, not for each emotion: how often it does stands in the columns by emotion."""
 SAMPLES_MISSING = """\
 Sample predictions show faces of FER-2013, which may not be passed on. Who has the data set makes them with
 `python -m fer_models.evaluation --data PATH`."""

@@ -320,6 +320,7 @@ def test_good_figures_are_called_good(made_up):
         assert f"Every map beats {rival}." in text
     assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65])." in text
     assert "Where its attention looks depends on the face (rank correlation between different faces 0.30" in text
+    assert "10.0% [5.0%, 15.0%] of the probability moves" in text
     assert "the same on 80% [75%, 85%] of the faces: the answers depend on where the network attends." in text
     assert "No method fails the sanity check" in text
     # 0.3 of the heat on 0.1 of the area is more than 0.3 on 0.2.

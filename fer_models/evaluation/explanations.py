@@ -74,8 +74,8 @@ def measure_explanations(
 ) -> MeasuredExplanations:
     """Explains the model's own predictions by every method, at the last stage, and tests every map.
 
-    Takes 6 + 18 M forward passes a face for M different maps, three baselines among them, and on top of that a sanity
-    check of each method on the first 16 faces. Shows its progress.
+    Takes 6 + 18 M forward passes a face for M different maps, three baselines among them, two more for a model with
+    attention, and on top of that a sanity check of each method on the first 16 faces. Shows its progress.
 
     Args:
         model: as `load_model` returns it.

@@ -131,11 +131,12 @@ def _attention_across_faces(name: str, model: MeasuredExplanations) -> str:
 
 
 def _attention_levelled(model: MeasuredExplanations) -> str:
-    found = model.figures["levelled"]["same_answer"]
-    judgement = "hardly depend" if found["mean"] >= SAME_ANSWERS else "depend"
+    same, moved = (model.figures["levelled"][name] for name in ("same_answer", "moved"))
+    judgement = "hardly depend" if same["mean"] >= SAME_ANSWERS else "depend"
     return (
-        f"With that attention levelled to its mean, the answer stays the same on {number(found, '.0%')} of the faces: "
-        f"the answers {judgement} on where the network attends."
+        f"With that attention levelled to its mean, {number(moved, '.1%')} of the probability moves to other emotions "
+        f"and the answer stays the same on {number(same, '.0%')} of the faces: the answers {judgement} on where the "
+        "network attends."
     )
 
 
