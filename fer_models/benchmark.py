@@ -100,7 +100,7 @@ def print_explaining(names: list[str], runs: int) -> None:
 def print_variants(names: list[str], runs: int) -> None:
     """The forward pass of one face, run in different ways that give the same answer."""
     print("One face, milliseconds: median [lower quartile, upper quartile]\n")
-    print("| model | threads | plain | batch norm folded | channels last | both | compiled | ONNX Runtime | compiling |")
+    print("| model | threads | plain | folded batch norm | channels last | both | compiled | ONNX Runtime | compile |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name in names:
         model = shipped(name)
