@@ -78,8 +78,8 @@ def _areas(found: Faithfulness) -> str:
         "edges": found.edges.areas(),
     }
     rows = {
-        "road_most": "ROAD, hottest first ↓",
-        "road_least": "ROAD, coldest first ↑",
+        "road_most": "ROAD, hottest first&nbsp;↓",
+        "road_least": "ROAD, coldest first&nbsp;↑",
         "deletion": "deletion ↓",
         "insertion": "insertion ↑",
     }
