@@ -71,7 +71,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     set_seed(arguments.seed)
     model = create_model(name, **recipe.architecture)
     parts = load_backbone(model, backbone) if name.startswith("resnet50") and backbone else {}
-    teacher = load_model(recipe.teacher, arguments.weights, accelerator.device) if recipe.teacher else None
+    teacher = load_model(recipe.teacher, arguments.teacher_weights, accelerator.device) if recipe.teacher else None
     log.info("Training %s for %g epochs on %s, %s.", name, recipe.epochs, accelerator.device, precision)
     result = train(
         model,
@@ -96,7 +96,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
         "backbone_parts": parts,
         "started_from": earlier,
-        "teacher": {"name": teacher.name, "sha256": read_config(teacher.name, arguments.weights)["sha256"]}
+        "teacher": {"name": teacher.name, "sha256": read_config(teacher.name, arguments.teacher_weights)["sha256"]}
         if teacher
         else None,
         "precision": precision,
@@ -147,8 +147,8 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk, grow and finish: "
-        "the ResNets on a machine without an accelerator, in three parts (see README)",
+        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk, grow, "
+        "enlarge and finish: the ResNets on a machine without an accelerator, in four parts (see README)",
     )
     parser.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
     parser.add_argument(
@@ -174,6 +174,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--runs", default="runs", metavar="DIR", help="training states (default: runs)")
     parser.add_argument("--weights", default="weights", metavar="DIR", help="finished checkpoints (default: weights)")
+    parser.add_argument(
+        "--teacher-weights", default="weights", metavar="DIR", help="where a recipe's teacher is (default: weights)"
+    )
     arguments = parser.parse_args()
     if arguments.model != "all" and arguments.model not in RECIPES[arguments.recipe]:
         parser.error(f"The recipe {arguments.recipe!r} is for {', '.join(RECIPES[arguments.recipe])} only.")

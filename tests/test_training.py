@@ -115,6 +115,16 @@ def test_it_learns_and_keeps_the_best_weights_of_the_last_size(small_data: FER20
     assert (tmp_path / "history.csv").read_text().count("\n") == 1 + len(result.history)
 
 
+def test_frozen_parts_keep_their_weights_and_go_on_counting(small_data: FER2013, tmp_path: Path) -> None:
+    before = tiny_model().state_dict()
+    recipe = replace(RECIPE, stages=((48, 1),), ema=0.0, frozen=("stem", "stage1"))
+    after = run(small_data, tmp_path, recipe).model.state_dict()
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    for name in before:
+        kept = name.startswith(("stem.", "stage1.")) and not name.endswith(statistics)
+        assert torch.equal(before[name], after[name]) == kept, name
+
+
 @pytest.mark.parametrize("step", [3, 7, 20, 24])
 def test_an_interrupted_run_ends_in_the_same_weights(
     step: int, small_data: FER2013, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

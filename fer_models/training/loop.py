@@ -205,6 +205,8 @@ class _Run:
         self.recipe, self.accelerator, self.identity = recipe, accelerator, identity
         self.run_dir, self.state_file = run_dir, run_dir / "state.safetensors"
         self.model = model.to(accelerator.device, memory_format=torch.channels_last)
+        for name in recipe.frozen:
+            self.model.get_submodule(name).requires_grad_(False)
         self.average = AveragedModel(self.model, multi_avg_fn=_average_step(recipe.ema), use_buffers=True)
         self.wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, recipe))
         self.progress = _Progress()
@@ -311,9 +313,10 @@ def _targets(training: Split, teacher: EmotionModel | None) -> Tensor:
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimizer]
     return kind(groups, lr=recipe.learning_rate, fused=True)
