@@ -25,8 +25,8 @@ class Recipe:
             its calibrated probabilities tell more about a face than one noisy label does. None for labels alone.
         ema: decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights as is.
         patience: epochs without a better validation accuracy after which training stops early; None never stops.
-        frozen: submodules whose weights stay as they are. Their batch normalisation goes on counting, so that it follows
-            the size. Where they are a network's first, a step skips their backward pass.
+        frozen: submodules whose weights stay as they are. Their batch normalisation goes on counting, so that it
+            follows the size. Where they are a network's first, a step skips their backward pass.
         augmentation: random changes to the training faces.
         architecture: constructor arguments of the model.
     """
