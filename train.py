@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -90,8 +91,8 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     training = {
         "command": shlex.join(["python", *sys.argv]),
         "recipe": arguments.recipe,
+        **asdict(recipe),
         "epochs": result.history[-1]["epoch"],
-        "stages": recipe.stages,
         "seed": arguments.seed,
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
         "backbone_parts": parts,
@@ -147,8 +148,9 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: the most accuracy for the compute; paper: the student paper's settings; trunk, grow, "
-        "enlarge and finish: the ResNets on a machine without an accelerator, in four parts (see README)",
+        help="default: the most accuracy for the compute; paper: the student paper's settings; without_attention: "
+        "attn_cnn's default but for its attention; trunk, grow, enlarge and finish: the ResNets on a machine without "
+        "an accelerator, in four parts (see README)",
     )
     parser.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
     parser.add_argument(

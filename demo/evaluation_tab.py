@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.analysis import TITLES
-from fer_models.evaluation.results import EvaluationError, Result, read_result
+from fer_models.evaluation.results import EvaluationError, Result, read_result, read_variants
 from fer_models.evaluation.table import PAPER_ACCURACY, PEER_IMAGES, PEERS, confidence_table, render_results
 
 PICTURES = {
@@ -43,11 +43,15 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems
         weights_dir: the folder with one folder a model in it.
         results, problems: as `read_results` returns them.
     """
+    try:
+        variants = read_variants(weights_dir)
+    except EvaluationError as error:
+        variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
     gr.HTML(_render_accuracies(results), elem_id="accuracies")
     for problem in problems:
         gr.HTML(f'<p class="problem">{escape(problem)}</p>')
     if results:
-        gr.Markdown(f"## In detail\n{render_results(results)}", elem_classes="details")
+        gr.Markdown(f"## In detail\n{render_results(results, variants)}", elem_classes="details")
         gr.Markdown(f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results)}", elem_classes="details")
     for file, heading in PICTURES.items():
         _show_pictures(heading, {name: weights_dir / name / file for name in results})

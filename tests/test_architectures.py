@@ -41,6 +41,14 @@ def test_without_batch_norm_there_is_none() -> None:
             assert any(isinstance(m, torch.nn.BatchNorm2d) for m in body) == batch_norm
 
 
+def test_without_attention_the_features_are_pooled_as_they_are() -> None:
+    model = create_model("attn_cnn", attention=False).eval()
+    assert model.spatial_attention is None
+    features = torch.rand(2, 256, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(model.forward_head(features), model.fc(features.mean(dim=(2, 3))))
+
+
 def test_spatial_attention_by_hand() -> None:
     module = SpatialAttention(kernel_size=1)
     with torch.no_grad():

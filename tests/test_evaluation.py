@@ -25,7 +25,7 @@ from fer_models.evaluation.figures import draw_learning_curves, draw_samples, re
 from fer_models.evaluation.metrics import summarise
 from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
 from fer_models.evaluation.predictions import compute_logits
-from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result
+from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result, read_variants
 from fer_models.evaluation.table import MARKERS, confidence_table, render_results, replace_marked_block
 
 ROOT = Path(__file__).parent.parent
@@ -236,12 +236,27 @@ def test_a_checkpoint_that_started_from_an_earlier_one_tells_both_runs():
         "command": "python train.py --recipe trunk",
         "recipe": "trunk",
         "stages": [[64, 3]],
+        "epochs": 3,
         "hours": 1,
     }
-    later = TRAINING | {"recipe": "finish", "stages": [[224, 0.5]], "hours": 2.5, "started_from": earlier}
+    later = TRAINING | {"recipe": "finish", "stages": [[224, 0.5]], "epochs": 0.5, "started_from": earlier}
     assert [run["recipe"] for run in whole_training(later)] == ["trunk", "finish"]
     assert describe_schedule(later) == "3 x 64 px, 0.5 x 224 px"
     assert describe_schedule(earlier) == "3 x 64 px"
+    assert describe_schedule(later | {"epochs": 0.4}) == "3 x 64 px, 0.5 x 224 px, stopped early after 0.4"
+
+
+def test_a_card_names_teachers_and_frozen_parts_of_each_run(evaluated):
+    teacher = {"name": "attn_cnn", "sha256": "12" * 32}
+    earlier = TRAINING | {"recipe": "enlarge", "teacher": teacher, "frozen": ["conv1", "bn1"]}
+    later = TRAINING | {"recipe": "finish", "started_from": earlier, "teacher": None, "frozen": []}
+    config = json.loads((evaluated / "config.json").read_text())
+    card = render_model_card(config, read_result(evaluated).metrics | {"training": later})
+    assert "| kept as they were in enlarge | conv1, bn1 |\n" in card
+    assert (
+        "| teacher in enlarge | half of each target is attn_cnn's view of the face (weights `121212121212`) |\n" in card
+    )
+    assert "in finish |" not in card
 
 
 def test_an_evaluation_of_other_weights_is_refused_until_it_is_made_again(tmp_path, evaluated, data, monkeypatch):
@@ -370,6 +385,16 @@ def test_the_command_prints_the_table_and_puts_it_into_a_document(evaluated, tmp
     assert document.read_text(encoding="utf-8") == f"before\n{begin}{printed}{end}\nafter\n"
 
 
+def test_a_variant_is_compared_with_the_shipped_model_of_its_name(tmp_path, evaluated):
+    shutil.copytree(evaluated, tmp_path / "paper" / "baseline_cnn")
+    shipped, (key, variant) = read_result(evaluated), *read_variants(tmp_path).items()
+    assert key == "baseline_cnn, paper"
+    shown = render_results({"baseline_cnn": shipped}, {key: variant}).split("\n\n")
+    assert len(shown[5].splitlines()) == 3 and shown[5].splitlines()[2] == shown[0].splitlines()[2]
+    assert shown[-1].startswith("- `baseline_cnn` minus `baseline_cnn, paper`: +0.0 points [+0.0, +0.0]")
+    assert "Trained by other recipes" not in render_results({"baseline_cnn": shipped})
+
+
 def test_a_document_without_markers_is_left_alone():
     with pytest.raises(EvaluationError, match="results:begin"):
         replace_marked_block("no markers", "block")
@@ -387,7 +412,7 @@ def test_the_command_says_in_a_sentence_what_is_missing(tmp_path, capsys):
 def test_readme_shows_the_table_that_the_command_prints():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     results = {name: read_result(ROOT / "weights" / name) for name in MODEL_NAMES}
-    expected = replace_marked_block(readme, render_results(results))
+    expected = replace_marked_block(readme, render_results(results, read_variants(ROOT / "weights")))
     assert readme == expected, "Run: python -m fer_models.evaluation --readme README.md"
 
 

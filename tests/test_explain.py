@@ -186,10 +186,11 @@ def test_gradcam_equals_the_library_on_the_shipped_weights(name):
         _assert_close(explanation.class_maps[target], expected[0], expected)
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
+@pytest.mark.parametrize("name", [*MODEL_NAMES, "attn_cnn without attention"])
 def test_the_closed_forms_equal_automatic_differentiation(models, name):
     """In double precision, with channels that share a maximum and cells in which every channel is zero."""
-    model = copy.deepcopy(models[name]).double()
+    without = create_model("attn_cnn", **SMALL["attn_cnn"], attention=False).eval()
+    model = copy.deepcopy(models.get(name, without)).double()
     generator = torch.manual_seed(0)
     with torch.no_grad():
         features = model.forward_features(torch.rand(3, 3, model.input_size, model.input_size).double())

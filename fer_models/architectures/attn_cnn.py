@@ -33,6 +33,7 @@ class AttentionCNN(EmotionModel):
         blocks: residual blocks in each of the three stages.
         dropout: probability of dropping a pooled feature in front of the linear layer.
         batch_norm: batch normalisation after each convolution of the body.
+        attention: without it the features go to the pool as they are. What attention is worth is measured against that.
     """
 
     name = "attn_cnn"
@@ -45,8 +46,11 @@ class AttentionCNN(EmotionModel):
         blocks: tuple[int, int, int] = (1, 1, 1),
         dropout: float = 0.2,
         batch_norm: bool = True,
+        attention: bool = True,
     ) -> None:
-        super().__init__(widths=list(widths), blocks=list(blocks), dropout=dropout, batch_norm=batch_norm)
+        super().__init__(
+            widths=list(widths), blocks=list(blocks), dropout=dropout, batch_norm=batch_norm, attention=attention
+        )
         self.stem = nn.Sequential(
             _convolution(1, widths[0] // 2, 5, 2, batch_norm),
             nn.ReLU(),
@@ -56,13 +60,13 @@ class AttentionCNN(EmotionModel):
         self.stage1 = _residual_stage(widths[0], widths[0], 2, blocks[0], batch_norm)
         self.stage2 = _residual_stage(widths[0], widths[1], 2, blocks[1], batch_norm)
         self.stage3 = _residual_stage(widths[1], widths[2], 1, blocks[2], batch_norm)
-        self.attention = SpatialAttention()
+        self.attention = SpatialAttention() if attention else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
 
     @property
-    def spatial_attention(self) -> SpatialAttention:
-        return self.attention
+    def spatial_attention(self) -> SpatialAttention | None:
+        return self.attention if isinstance(self.attention, SpatialAttention) else None
 
     def forward_features(self, faces: Tensor) -> Tensor:
         return self.stage3(self.stage2(self.stage1(self.stem(grey_standardised(faces)))))

@@ -24,7 +24,7 @@ from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.explanations import DEFAULT_FACES, measure_explanations
 from fer_models.evaluation.explanations_report import render_explanations
 from fer_models.evaluation.explanations_store import read_explanations, save_explanations
-from fer_models.evaluation.results import EvaluationError, read_result
+from fer_models.evaluation.results import EvaluationError, read_result, read_variants
 from fer_models.evaluation.table import render_results, replace_marked_block
 
 
@@ -65,7 +65,8 @@ def _results(options: argparse.Namespace, data: FER2013 | None) -> str:
             model = load_model(name, options.weights, options.device)
             training = read_config(name, options.weights)["training"]
             evaluate_checkpoint(model, data, options.weights / name, training)
-    return render_results({name: read_result(options.weights / name) for name in options.models})
+    results = {name: read_result(options.weights / name) for name in options.models}
+    return render_results(results, read_variants(options.weights))
 
 
 def _explanations(options: argparse.Namespace, data: FER2013 | None) -> str:

@@ -69,3 +69,16 @@ def read_result(directory: str | Path) -> Result:
     if not config["sha256"] == metrics["weights_sha256"] == predicted_with:
         raise EvaluationError(f"The evaluation in {directory} is of other weights than config.json names. {remedy}")
     return Result(metrics, predictions)
+
+
+def read_variants(weights_dir: str | Path) -> dict[str, Result]:
+    """Reads the evaluations of weights/<recipe>/<name>/: models trained by another recipe, for comparison only.
+
+    Returns:
+        Stored evaluations by "<name>, <recipe>".
+
+    Raises:
+        EvaluationError: as `read_result`.
+    """
+    folders = [file.parent for file in sorted(Path(weights_dir).glob("*/*/metrics.json"))]
+    return {f"{folder.name}, {folder.parent.name}": read_result(folder) for folder in folders}

@@ -32,22 +32,28 @@ they ship. *Leak-free* leaves out the test images that have an identical copy in
 *Flip-averaged* is the mean over the face and its mirror image. Multiply-adds are those of one face. The last rows are
 packages that anyone can install, for comparison."""
 RECALL_HEAD = "Recall by emotion: of the test images with a label, the percentage that the model gives that label to."
+VARIANTS_HEAD = """\
+Trained by other recipes, for comparison only: *paper* is the student paper's settings as they stand,
+*without_attention* the default recipe of `attn_cnn` on the same network without its attention."""
 COMPARISON_HEAD = f"""\
 Is one better than another? Each pair on the same test images: the difference in accuracy with its 95 % interval (paired
 bootstrap), and McNemar's exact test at {100 * SIGNIFICANCE:.0f} %, not corrected for the number of pairs. Each model
 was trained once: what another seed would change is not in these figures."""
 
 
-def render_results(results: dict[str, Result]) -> str:
+def render_results(results: dict[str, Result], variants: dict[str, Result] | None = None) -> str:
     """The table and the comparisons, ready to stand in README.md.
 
     Args:
         results: stored evaluations by model name.
+        variants: those of the same models trained by other recipes, by "<name>, <recipe>". Each gets a row in a table
+            of its own, and is compared with the result of its name.
 
     Raises:
         EvaluationError: they are not of the same test images in the same order.
     """
-    labels = [result.predictions.labels for result in results.values()]
+    variants = variants or {}
+    labels = [result.predictions.labels for result in (results | variants).values()]
     if not all(np.array_equal(labels[0], other) for other in labels):
         raise EvaluationError(
             "The models were evaluated on different test images and cannot be compared. Evaluate them again together: "
@@ -58,8 +64,13 @@ def render_results(results: dict[str, Result]) -> str:
         rows.append(_mean_row(list(results.values())))
     rows += [_peer_row(name, *figures) for name, figures in PEERS.items()]
     parts = [markdown_table(COLUMNS, rows), FOOTNOTE, RECALL_HEAD, _recall_table(results)]
-    if len(results) > 1:
-        parts.append(_render_comparisons(results))
+    if variants:
+        parts += [VARIANTS_HEAD, markdown_table(COLUMNS, [_model_row(variant) for variant in variants.values()])]
+    # First the pair whose only difference is CBAM, then the others.
+    pairs = sorted(combinations(results, 2), key=lambda pair: pair != ("resnet50", "resnet50_cbam"))
+    pairs += [(key, key.partition(",")[0]) for key in variants if key.partition(",")[0] in results]
+    if pairs:
+        parts += [COMPARISON_HEAD, "\n".join(_comparison_line(results | variants, *pair) for pair in pairs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -150,13 +161,6 @@ def _cost(metrics: dict) -> tuple[str, ...]:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
-
-
-def _render_comparisons(results: dict[str, Result]) -> str:
-    # First the pair whose only difference is CBAM, then the others.
-    pairs = sorted(combinations(results, 2), key=lambda pair: pair != ("resnet50", "resnet50_cbam"))
-    lines = [_comparison_line(results, *pair) for pair in pairs]
-    return "\n".join([COMPARISON_HEAD, "", *lines])
 
 
 def _comparison_line(results: dict[str, Result], first: str, second: str) -> str:

@@ -30,7 +30,7 @@ def behind_flatten(model: BaselineCNN, features: Tensor) -> tuple[Tensor, Tensor
     return last(hidden), (last.weight * (hidden > 0)[:, None]) @ mean_first
 
 
-def behind_pool(model: ResNet50, features: Tensor) -> tuple[Tensor, Tensor]:
+def behind_pool(model: ResNet50 | AttentionCNN, features: Tensor) -> tuple[Tensor, Tensor]:
     """z = W pool(A) + b: the gradient is W_ck / P in every cell."""
     weights = model.fc.weight / features[0, 0].numel()
     return model.forward_head(features), weights.expand(len(features), -1, -1)
@@ -38,8 +38,10 @@ def behind_pool(model: ResNet50, features: Tensor) -> tuple[Tensor, Tensor]:
 
 def behind_spatial_attention(model: AttentionCNN, features: Tensor) -> tuple[Tensor, Tensor]:
     """z = W pool(s A) + b, where the gate s depends on A too."""
+    if model.spatial_attention is None:
+        return behind_pool(model, features)
     logits = model.forward_head(features)
-    (weights,) = _derivatives(model.attention, model.fc.weight, features.flatten(2), _mean(features))
+    (weights,) = _derivatives(model.spatial_attention, model.fc.weight, features.flatten(2), _mean(features))
     return logits, weights
 
 

@@ -72,6 +72,14 @@ def _paper(size: int, **architecture: object) -> Recipe:
     )
 
 
+_BASELINE = Recipe(
+    stages=((128, 40),),
+    learning_rate=1e-3,
+    augmentation=MILD,
+    architecture={"widths": [32, 64, 128], "dropout": 0.2},
+)
+_ATTENTION = Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05)
+
 # A ResNet runs well only at the size at which it was last trained, and a face fills FER-2013's frame, so its size may
 # grow by a factor of 1.5 at most in one step.
 _RESNET = Recipe(stages=((64, 8), (96, 8), (144, 4), (224, 4)), learning_rate=1e-3)
@@ -93,14 +101,9 @@ _FINISH = replace(_ENLARGE, stages=((224, 0.9),), learning_rate=5e-4)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
-        "baseline_cnn": Recipe(
-            stages=((128, 40),),
-            learning_rate=1e-3,
-            augmentation=MILD,
-            architecture={"widths": [32, 64, 128], "dropout": 0.2},
-        ),
+        "baseline_cnn": _BASELINE,
         "resnet50": _RESNET,
-        "attn_cnn": Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05),
+        "attn_cnn": _ATTENTION,
         "resnet50_cbam": _RESNET,
     },
     "paper": {
@@ -109,6 +112,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "attn_cnn": _paper(128, batch_norm=False),
         "resnet50_cbam": _paper(224),
     },
+    "without_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": False})},
     "trunk": {"resnet50": _TRUNK},
     "grow": {"resnet50": _GROW},
     "enlarge": {"resnet50": _ENLARGE},
