@@ -97,7 +97,7 @@ _ENLARGE = Recipe(
     augmentation=MILD,
 )
 # ...and in the last they differ, with the same budget for both.
-_FINISH = replace(_ENLARGE, stages=((224, 0.9),), learning_rate=5e-4)
+_FINISH = replace(_ENLARGE, stages=((224, 0.75),), learning_rate=5e-4)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "default": {
