@@ -338,7 +338,7 @@ def test_the_evaluation_shows_what_there_is(responses, tmp_path):
     sets = {"coverage": 0.9, "coverage_interval": [0.8, 0.95], "mean_size": 1.5}
     metrics |= {"conformal": sets | {"coverage_by_emotion": dict.fromkeys(EMOTIONS, 0.9)}}
     metrics |= {"model": "attn_cnn", "weights_sha256": "0", "parameters": 1_900_000, "multiply_adds": 260_000_000}
-    metrics |= {"training": {"stages": [[128, 14]], "recipe": "default"}}
+    metrics |= {"training": {"stages": [[128, 14]], "epochs": 14, "recipe": "default"}}
     folder = tmp_path / "attn_cnn"
     folder.mkdir()
     (folder / "config.json").write_text('{"sha256": "0"}')
