@@ -210,7 +210,8 @@ def evaluated(tmp_path: Path, small_data: FER2013) -> Path:
 
 def evaluate(folder: Path, data: FER2013) -> Path:
     training = {"recipe": "default", "command": "python train.py", "seed": 0, "stages": [[64, 1]], "epochs": 1,
-                "hours": 1.0, "backbone_parts": {}, "machine": "m", "data_fingerprint": data.fingerprint, "versions": {}}  # fmt: skip
+                "hours": 1.0, "backbone_parts": {}, "machine": "m", "data_fingerprint": data.fingerprint,
+                "versions": {}}  # fmt: skip
     columns = "epoch,size,train_loss,train_accuracy,validation_loss,validation_accuracy"
     (folder / "history.csv").write_text(f"{columns}\n1.0,64,1.8,0.25,1.7,0.3\n")
     evaluate_checkpoint(load_model(folder.name, folder.parent), data, folder, training)
