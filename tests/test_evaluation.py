@@ -259,6 +259,20 @@ def test_a_card_names_teachers_and_frozen_parts_of_each_run(evaluated):
     assert "in finish |" not in card
 
 
+def test_the_card_of_a_variant_tells_where_it_lies_and_what_it_lacks(evaluated):
+    config = json.loads((evaluated / "config.json").read_text())
+    metrics = read_result(evaluated).metrics
+    shipped = render_model_card(config, metrics)
+    assert 'load_model("baseline_cnn")' in shipped and "for comparison" not in shipped
+
+    config["architecture"]["attention"] = False
+    variant = render_model_card(config, metrics, "weights/ablated")
+    assert 'load_model("baseline_cnn", "weights/ablated")' in variant
+    assert "whose `weights/ablated/baseline_cnn` this folder is" in variant
+    assert "for comparison: the page shows the one in `weights/baseline_cnn`." in variant
+    assert "This one is without that module" in variant and "This one is without that module" not in shipped
+
+
 def test_an_evaluation_of_other_weights_is_refused_until_it_is_made_again(tmp_path, evaluated, data, monkeypatch):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     save_checkpoint(create_model("baseline_cnn", widths=(4, 8, 8), hidden=16), directory, TRAINING)
@@ -416,10 +430,9 @@ def test_readme_shows_the_table_that_the_command_prints():
     assert readme == expected, "Run: python -m fer_models.evaluation --readme README.md"
 
 
-def test_shipped_model_cards_are_those_of_the_shipped_metrics():
-    for name in MODEL_NAMES:
-        directory = ROOT / "weights" / name
-        config = json.loads((directory / "config.json").read_text())
-        assert (directory / "README.md").read_text(encoding="utf-8") == render_model_card(
-            config, read_result(directory).metrics
-        )
+def test_model_cards_are_those_of_the_metrics_beside_them():
+    for file in sorted(ROOT.glob("weights/**/metrics.json")):
+        config = json.loads(file.with_name("config.json").read_text())
+        weights_dir = file.parent.parent.relative_to(ROOT).as_posix()
+        expected = render_model_card(config, json.loads(file.read_text()), weights_dir)
+        assert file.with_name("README.md").read_text(encoding="utf-8") == expected

@@ -78,7 +78,8 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     save_predictions(predictions, directory, config["sha256"])
     (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    (directory / "README.md").write_text(render_model_card(config, metrics), encoding="utf-8")
+    card = render_model_card(config, metrics, directory.parent.as_posix())
+    (directory / "README.md").write_text(card, encoding="utf-8")
 
     title = f"{model.name} on {len(labels):,} test images"
     counts = np.array(metrics["test"]["confusion_matrix"])

@@ -15,17 +15,20 @@ DESCRIPTIONS = {
     "resnet50_cbam": "A ResNet-50 (He et al. 2016) with a CBAM (channel, then spatial attention; Woo et al. 2018) "
     "between its last convolutional stage and the pooling, all of its layers fine-tuned.",
 }
+WITHOUT_ATTENTION = " This one is without that module: it shows what the attention is worth."
 
 
-def render_model_card(config: dict, metrics: dict) -> str:
+def render_model_card(config: dict, metrics: dict, weights_dir: str = "weights") -> str:
     """The card's Markdown.
 
     Args:
         config: the checkpoint's config.json.
         metrics: its metrics.json.
+        weights_dir: the folder that <name>/ lies in. Outside "weights" the model is one trained by another recipe.
     """
     name = metrics["model"]
     training = metrics["training"]
+    has_its_attention = config["architecture"].get("attention", True)
     metadata = ModelCardData(
         license="mit",
         library_name="pytorch",
@@ -45,7 +48,8 @@ def render_model_card(config: dict, metrics: dict) -> str:
         metadata,
         template_path=str(TEMPLATE),
         name=name,
-        description=DESCRIPTIONS[name],
+        weights_dir=weights_dir,
+        description=DESCRIPTIONS[name] + ("" if has_its_attention else WITHOUT_ATTENTION),
         config=config,
         metrics=metrics,
         training=training,
