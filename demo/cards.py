@@ -41,8 +41,9 @@ def render_results(
     style = f"--face: url({data_url(crop.picture)}); --ramp: {colour_ramp()}"
     return f"""
     {render_consensus(explanations, mean_accuracy)}
-    <p class="legend">{METHODS[explanations[0].method]}. The colours of each map run between the two numbers under it,
-    so only the numbers compare one map with another. On faces like FER-2013's, the label is in a model's 90 % set nine
+    <p class="legend">{METHODS[explanations[0].method]}. The colours of a heat map run from 0 to its own maximum,
+    so only the numbers compare one map with another; those of attention from 0 (nothing let through) to 1 (everything),
+    in all models alike. On faces like FER-2013's, the label is in a model's 90 % set nine
     times in ten.</p>
     <div class="cards" style="{style}">{cards}</div>
     {render_map_agreement(explanations)}"""
@@ -142,15 +143,16 @@ def _attention_figure(title: str, explanation: Explanation) -> str:
     attention = explanation.spatial_attention
     if attention is None:
         return '<p class="empty">No attention map:<br>this model has no attention module.</p>'
-    low, high = float(attention.min()), float(attention.max())
+    low, high = attention.min(), attention.max()
     if low == high:
         return f'<p class="empty">Spatial attention is {low:.2f} everywhere: every place counts the same.</p>'
     height, width = attention.shape
     method = METHODS[explanation.method].partition(":")[0]
-    caption = f"<b>Spatial attention</b><br>inside the model, {height} × {width} cells" + (
+    caption = f"<b>Spatial attention</b>, {low:.3f} to {high:.3f}<br>inside the model, {height} × {width} cells" + (
         "" if explanation.is_empty else "; " + _agreement_with(method, agreement(attention, explanation.heatmap))
     )
-    return _overlay((attention - low) / (high - low), caption, (low, high), f"Spatial attention of {title}")
+    # Not stretched to the colours' full range: gates between 0.881 and 0.882 would look like a choice of places.
+    return _overlay(attention, caption, (0, 1), f"Spatial attention of {title}")
 
 
 def _agreement_with(method: str, found: Agreement) -> str:

@@ -173,7 +173,11 @@ def test_bars_and_scales_show_the_explanation(responses):
     (known,) = cards(render_results(crop, responses.models, [made], {"resnet50_cbam": 0.614})).values()
     assert "right on 61.4% of FER-2013's test faces" in known
     assert "<strong>fear</strong> 40%" in card and "50 ms" in card and "24.0 million parameters" in card
-    assert re.findall(r"<span>([\d.]+)</span><i></i><span>([\d.]+)</span>", card) == [("0", "0.12"), ("0.25", "0.75")]
+    assert re.findall(r"<span>([\d.]+)</span><i></i><span>([\d.]+)</span>", card) == [("0", "0.12"), ("0", "1")]
+    assert "0.250 to 0.750" in card
+    layers = [Image.open(io.BytesIO(base64.b64decode(code))) for code in re.findall(r"png;base64,([^\"]+)", card)]
+    assert np.asarray(layers[0]).min() == 255  # the heat map's own maximum, everywhere
+    assert np.array_equal(layers[1], heat_layer(attention))  # as it is
 
 
 def test_an_empty_map_is_a_sentence_and_not_a_blank(responses):
