@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fer_models.data.images import opaque
+
 # Only formats that Pillow decodes by itself: its EPS reader, for one, would start Ghostscript on the visitor's file.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
@@ -17,9 +19,6 @@ MAX_PIXELS = 50_000_000
 # this size; more pixels would only make detection, drawing and the way back to the browser slower.
 MAX_SIDE = 2048
 
-# What shows through transparent pixels: neutral grey, which makes an edge with neither dark nor light contents.
-BACKGROUND = (128, 128, 128)
-
 
 class UploadError(ValueError):
     """An upload that cannot be used; the message is one sentence for the visitor."""
@@ -28,7 +27,7 @@ class UploadError(ValueError):
 def open_image(path: str | PathLike[str]) -> Image.Image:
     """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px a side.
 
-    Transparency is laid on `BACKGROUND`, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
+    Transparency is laid on neutral grey, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
     before anything is decoded.
 
     Raises:
@@ -57,14 +56,12 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
 def _upright_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("1", "P"):
         image = image.convert("RGBA")  # else reducing it would drop pixels instead of averaging them
-    image.thumbnail((MAX_SIDE, MAX_SIDE))  # first of all: a JPEG is then already decoded at a reduced size
+    # First of all: a JPEG is then already decoded at a reduced size. Pillow cannot reduce 16 bits beforehand.
+    image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=None if image.mode.startswith("I;16") else 2.0)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image).convert("RGB")
-    return image.convert("RGB")
+    return opaque(image).convert("RGB")
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

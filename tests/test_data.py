@@ -35,6 +35,13 @@ def test_csv_and_folder_hold_the_same_images(kaggle_folder: Path, csv_file: Path
     assert folder.fingerprint == table.fingerprint
 
 
+def test_marks_that_other_programs_leave_are_passed_over(kaggle_folder: Path, csv_file: Path) -> None:
+    expected = load_fer2013(kaggle_folder).fingerprint
+    (kaggle_folder / "test" / "happy" / ".DS_Store").write_bytes(b"Finder's")
+    csv_file.write_bytes(b"\xef\xbb\xbf" + csv_file.read_bytes())  # Excel's byte order mark
+    assert load_fer2013(kaggle_folder).fingerprint == load_fer2013(csv_file).fingerprint == expected
+
+
 def test_a_folder_a_split(kaggle_folder: Path) -> None:
     for file in list((kaggle_folder / "test").rglob("PublicTest_*")):
         target = kaggle_folder / "validation" / file.parent.name / file.name
@@ -84,6 +91,9 @@ def test_counts_that_differ_from_the_published_ones_are_told(
 def test_errors_name_the_path(kaggle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing at .*absent"):
         load_fer2013(tmp_path / "absent")
+    (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04\xff")
+    with pytest.raises(DataError, match="archive.zip is no CSV file. Unpack"):
+        load_fer2013(tmp_path / "archive.zip")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty is not FER-2013"):
         load_fer2013(tmp_path / "empty")
@@ -132,6 +142,15 @@ def test_to_grey48_averages_areas() -> None:
     colour = np.zeros((48, 48, 3), dtype=np.uint8)
     colour[..., 1] = 255
     assert (to_grey48(colour) == 150).all()  # luma's weight of green: 0.587
+    # 72 pixels: each of 48 covers one and a half, the odd ones (2 light + 1 dark) / 3 or (1 light + 2 dark) / 3.
+    stripes = np.tile(np.uint8([0, 0, 240]), (72, 24))
+    assert to_grey48(stripes).tolist() == [[0, 160] * 24] * 48
+
+
+def test_to_grey48_shows_neutral_grey_where_nothing_is() -> None:
+    cut_out = Image.new("RGBA", (60, 60), (255, 255, 255, 0))
+    cut_out.paste((10, 10, 10, 255), (0, 0, 60, 30))
+    assert np.unique(to_grey48(cut_out)[:24]) == 10 and np.unique(to_grey48(cut_out)[24:]) == 128
 
 
 def test_to_grey48_scales_16_bits_and_refuses_what_has_no_luma() -> None:

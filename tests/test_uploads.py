@@ -83,7 +83,7 @@ def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, extension):
 
 
 def test_large_16_bit_grey_is_reduced_and_scaled(tmp_path):
-    image = opened(tmp_path / "deep.png", Image.fromarray(np.full((5, 2 * MAX_SIDE), 200 * 257, dtype=np.uint16)))
+    image = opened(tmp_path / "deep.png", Image.fromarray(np.full((9, 5 * MAX_SIDE), 200 * 257, dtype=np.uint16)))
     assert image.width == MAX_SIDE and (np.asarray(image) == 200).all()
 
 

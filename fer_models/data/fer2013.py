@@ -106,6 +106,8 @@ def _find_source(path: Path) -> Path:
     if not path.exists():
         raise DataError(f"There is nothing at {path}. Give the folder or CSV file of FER-2013 with --data PATH.")
     if path.is_file():
+        if path.suffix.lower() != ".csv":
+            raise DataError(f"{path} is no CSV file. Unpack an archive first, and give the folder or CSV file from it.")
         return path
     for candidate in [path / name for name in CSV_NAMES] + [path / "fer2013" / name for name in CSV_NAMES]:
         if candidate.is_file():
@@ -121,7 +123,11 @@ def _find_source(path: Path) -> Path:
 
 def _read_folders(root: Path) -> FER2013:
     files = {
-        (folder, label): sorted(entry for entry in _class_folder(root, folder, emotion).iterdir() if entry.is_file())
+        (folder, label): sorted(
+            entry
+            for entry in _class_folder(root, folder, emotion).iterdir()
+            if entry.is_file() and not entry.name.startswith(".")  # such as macOS's .DS_Store
+        )
         for folder in (*SPLITS, "val")
         if (root / folder).is_dir()
         for label, emotion in enumerate(EMOTIONS)
@@ -176,7 +182,7 @@ def _read_image(file: Path) -> np.ndarray:
 def _read_csv(file: Path) -> FER2013:
     images = {split: [] for split in SPLITS}
     labels = {split: [] for split in SPLITS}
-    with file.open(newline="") as handle:
+    with file.open(newline="", encoding="utf-8-sig") as handle:
         rows = csv.DictReader(handle, skipinitialspace=True)  # icml_face_data.csv has blanks behind its commas
         if not {"emotion", "pixels", "Usage"} <= set(rows.fieldnames or ()):
             raise DataError(f"{file} has the columns {rows.fieldnames}; FER-2013's are emotion, pixels, Usage.")
