@@ -120,6 +120,9 @@ def print_variants(names: list[str], runs: int) -> None:
 
 def print_peak_memory(names: list[str]) -> None:
     """The most memory in use at once, each figure from a process of its own."""
+    if not Path("/proc/self/clear_refs").exists():
+        print("\nPeak memory is measured on Linux only.")
+        return
     print("\nPeak memory, MiB resident: the process with its model, and what comes on top of that\n")
     print("| model | model loaded | + bare forward | + explain | + pytorch-grad-cam | + explain 16 faces |")
     print("|---|---|---|---|---|---|")

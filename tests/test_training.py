@@ -157,13 +157,24 @@ def test_a_state_is_neither_overwritten_nor_mixed_up(small_data: FER2013, tmp_pa
     run(small_data, tmp_path, short)
     with pytest.raises(StateError, match="--resume, or delete"):
         run(small_data, tmp_path, short)
-    with pytest.raises(StateError, match="another recipe, seed or data set"):
-        run(small_data, tmp_path, short, seed=1, resume=True)
+    other_start = tiny_model()
+    torch.nn.init.zeros_(other_start.fc.bias)
+    for model, options in (
+        (tiny_model(), {"seed": 1}),
+        (other_start, {}),
+        (tiny_model(), {"teacher": tiny_model().eval()}),
+    ):
+        with pytest.raises(StateError, match="another recipe, seed, data set, teacher or weights"):
+            train(model, short, small_data, tmp_path, Accelerator(cpu=True), resume=True, **options)
     assert len(run(small_data, tmp_path, short, resume=True).history) == 1  # a finished run is finished
 
     (tmp_path / "state.safetensors").write_bytes(b"0" * 50)
     with pytest.raises(StateError, match=r"state\.safetensors cannot be read"):
         run(small_data, tmp_path, short, resume=True)
+
+
+def test_a_date_is_a_seed(small_data: FER2013, tmp_path: Path) -> None:
+    assert len(run(small_data, tmp_path, replace(RECIPE, stages=((48, 0.2),)), seed=20_261_125).history) == 1
 
 
 def test_nan_stops_and_keeps_the_last_good_state(

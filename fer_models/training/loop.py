@@ -6,6 +6,7 @@ of an uninterrupted one (on one CPU with the same number of threads).
 """
 
 import csv
+import hashlib
 import logging
 import math
 import os
@@ -103,7 +104,14 @@ def train(
     """
     training, validation = data.train.to(accelerator.device), data.validation.to(accelerator.device)
     segments = plan(recipe, len(training))
-    identity = {"model": model.name, "seed": seed, "data": data.fingerprint, "recipe": _plain(asdict(recipe))}
+    identity = {
+        "model": model.name,
+        "seed": seed,
+        "data": data.fingerprint,
+        "recipe": _plain(asdict(recipe)),
+        "start": _digest(model),
+        "teacher": _digest(teacher) if teacher else None,
+    }
     targets = _targets(training, teacher)
     run = _Run(model, recipe, run_dir, accelerator, identity)
     run.restore(resume)
@@ -220,8 +228,8 @@ class _Run:
             raise StateError(f"{self.state_file} holds a run already. Go on with --resume, or delete it.")
         if read_progress(self.state_file)["identity"] != self.identity:
             raise StateError(
-                f"{self.state_file} belongs to a run with another recipe, seed or data set. Repeat that run's options, "
-                "or delete the file."
+                f"{self.state_file} belongs to a run with another recipe, seed, data set, teacher or weights to start "
+                "from. Repeat that run's options, or delete the file."
             )
         parts, saved = read_state(self.state_file)
         self.model.load_state_dict(parts["model"])
@@ -342,7 +350,8 @@ def _shuffled(count: int, seed: int, segment: int) -> Tensor:
 
 
 def _seed_step(seed: int, segment: int, step: int, process: int) -> None:
-    torch.manual_seed(((seed * 10_000 + segment) * 100_000 + step) * 1_000 + process)
+    position = ((seed * 10_000 + segment) * 100_000 + step) * 1_000 + process
+    torch.manual_seed(position % 2**64)  # torch takes no larger one, and a date as a seed makes one
 
 
 def _share(order: Tensor, step: int, batch_size: int, accelerator: Accelerator) -> Tensor:
@@ -426,6 +435,14 @@ def write_history(file: Path, history: list[dict]) -> None:
             writer = csv.DictWriter(handle, fieldnames=list(history[0]))
             writer.writeheader()
             writer.writerows(history)
+
+
+def _digest(model: nn.Module) -> str:
+    """SHA-256 over all weights and buffers: tells two starts, or two teachers, apart."""
+    digest = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _plain(value: object) -> object:

@@ -35,7 +35,7 @@ def write_state(file: Path, parts: dict[str, dict[str, Tensor]], progress: dict)
     }
     partial = file.with_suffix(".partial")
     save_file(tensors, partial, metadata={"progress": json.dumps(progress)})
-    with partial.open("rb") as handle:
+    with partial.open("r+b") as handle:  # Windows flushes only what it may write
         os.fsync(handle.fileno())
     partial.replace(file)
 
