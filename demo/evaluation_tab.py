@@ -44,14 +44,15 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems
         results, problems: as `read_results` returns them.
     """
     try:
-        variants = read_variants(weights_dir)
+        details = render_results(results, read_variants(weights_dir)) if results else ""
     except EvaluationError as error:
-        variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
+        details, problems = "", [*problems, f"The tables are left out: {error}"]
     gr.HTML(_render_accuracies(results), elem_id="accuracies")
     for problem in problems:
         gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+    if details:
+        gr.Markdown(f"## In detail\n{details}", elem_classes="details")
     if results:
-        gr.Markdown(f"## In detail\n{render_results(results, variants)}", elem_classes="details")
         gr.Markdown(f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results)}", elem_classes="details")
     for file, heading in PICTURES.items():
         _show_pictures(heading, {name: weights_dir / name / file for name in results})

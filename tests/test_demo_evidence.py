@@ -18,8 +18,7 @@ from demo.faces import Face, landmarks_in_crop
 from demo.painter import NOT_PAINTED, render_changes, render_painter
 from demo.responses import NOTHING_YET, OWN_PREDICTION, Responses
 from fer_models import EMOTIONS, create_model
-from fer_models.evaluation.consensus import consensus_accuracy
-from fer_models.evaluation.results import Predictions, Result
+from fer_models.evaluation.results import Predictions, Result, mean_predictions
 from fer_models.evidence import MEAN_LANDMARKS, region_masks
 from tests.test_demo import DEFAULTS, cards, explanation
 
@@ -70,8 +69,7 @@ def test_the_accuracy_of_the_mean():
 
     # The second face is sad (4): two of three say so, and one of three is right about the first.
     results = [result("happy", "sad"), result("sad", "sad"), result("sad", "fear")]
-    assert consensus_accuracy(results) == 0.5
-    assert consensus_accuracy([]) is None
+    assert mean_predictions(results).accuracy == 0.5
 
 
 def test_heat_maps_of_different_models_are_compared():

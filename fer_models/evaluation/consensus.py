@@ -1,11 +1,7 @@
-"""How far several models agree about one face, and how good they are together."""
-
-from collections.abc import Sequence
+"""How far several models agree about one face."""
 
 import numpy as np
 from scipy.stats import entropy
-
-from fer_models.evaluation.results import Result
 
 
 def jensen_shannon(distributions: np.ndarray) -> float:
@@ -26,15 +22,3 @@ def jensen_shannon(distributions: np.ndarray) -> float:
     base = len(probabilities)
     divergence = entropy(probabilities.mean(axis=0), base=base) - entropy(probabilities, base=base, axis=1).mean()
     return float(np.clip(divergence, 0, 1))  # the difference may miss the bounds by a rounding error
-
-
-def consensus_accuracy(results: Sequence[Result]) -> float | None:
-    """How often the mean of the models' calibrated answers is right on the test split, in [0, 1]; None for no models.
-
-    Args:
-        results: stored evaluations, all of the same test images.
-    """
-    if not results:
-        return None
-    mean = np.mean([result.predictions.probabilities for result in results], axis=0)
-    return float((mean.argmax(axis=1) == results[0].predictions.labels).mean())

@@ -5,11 +5,10 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from fer_models.evaluation.explanations import MeasuredExplanations
-from fer_models.evaluation.results import EvaluationError
+from fer_models.evaluation.results import read_measured
 
 FIGURES_FILE = "explanations.json"
 MAPS_FILE = "explanation_maps.safetensors"
@@ -39,18 +38,8 @@ def read_explanations(directory: str | Path) -> MeasuredExplanations:
     """Reads what `save_explanations` wrote, and makes sure that it is of the checkpoint that lies beside it.
 
     Raises:
-        EvaluationError: a file is missing, or comes from other weights than those that config.json names.
+        EvaluationError: as `read_measured`.
     """
-    directory = Path(directory)
     remedy = f"Measure the checkpoint's explanations: {COMMAND}"
-    for file in (directory / name for name in ("config.json", FIGURES_FILE, MAPS_FILE)):
-        if not file.is_file():
-            raise EvaluationError(f"{file} is missing. {remedy}")
-    config = json.loads((directory / "config.json").read_text())
-    figures = json.loads((directory / FIGURES_FILE).read_text())
-    with safe_open(directory / MAPS_FILE, framework="numpy") as file:
-        maps = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, a file is no mapping
-        mapped_with = file.metadata()["weights_sha256"]
-    if not config["sha256"] == figures["weights_sha256"] == mapped_with:
-        raise EvaluationError(f"The explanations in {directory} are of other weights than config.json names. {remedy}")
+    figures, maps = read_measured(Path(directory), FIGURES_FILE, MAPS_FILE, remedy)
     return MeasuredExplanations(figures, maps.pop("images"), maps)

@@ -2,14 +2,12 @@
 
 from itertools import combinations
 
-import numpy as np
-
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.comparison import SIGNIFICANCE, compare
 from fer_models.evaluation.markdown import markdown_table
 from fer_models.evaluation.metrics import summarise, wilson_interval
 from fer_models.evaluation.model_card import describe_schedule
-from fer_models.evaluation.results import EvaluationError, Result
+from fer_models.evaluation.results import EvaluationError, Result, check_same_images, mean_predictions
 
 # Table I of the student paper that the four models come from: accuracy on FER-2013, in percent.
 PAPER_ACCURACY = {"baseline_cnn": 58.9, "resnet50": 43.5, "attn_cnn": 45.4, "resnet50_cbam": 67.4}
@@ -37,8 +35,8 @@ Trained by other recipes, for comparison only: *paper* is the student paper's se
 *without_attention* the default recipe of `attn_cnn` on the same network without its attention."""
 COMPARISON_HEAD = f"""\
 Is one better than another? Each pair on the same test images: the difference in accuracy with its 95 % interval (paired
-bootstrap), and McNemar's exact test at {100 * SIGNIFICANCE:.0f} %, not corrected for the number of pairs. Each model
-was trained once: what another seed would change is not in these figures."""
+bootstrap), and the verdict of McNemar's exact test at {100 * SIGNIFICANCE:.0f} %, not corrected for the number of
+pairs. Each model was trained once: what another seed would change is not in these figures."""
 
 
 def render_results(results: dict[str, Result], variants: dict[str, Result] | None = None) -> str:
@@ -50,15 +48,10 @@ def render_results(results: dict[str, Result], variants: dict[str, Result] | Non
             of its own, and is compared with the result of its name.
 
     Raises:
-        EvaluationError: they are not of the same test images in the same order.
+        EvaluationError: as `check_same_images`.
     """
     variants = variants or {}
-    labels = [result.predictions.labels for result in (results | variants).values()]
-    if not all(np.array_equal(labels[0], other) for other in labels):
-        raise EvaluationError(
-            "The models were evaluated on different test images and cannot be compared. Evaluate them again together: "
-            "python -m fer_models.evaluation --data PATH"
-        )
+    check_same_images(list((results | variants).values()))
     rows = [_model_row(result) for result in results.values()]
     if len(results) > 1:
         rows.append(_mean_row(list(results.values())))
@@ -125,13 +118,11 @@ def _model_row(result: Result) -> tuple[str, ...]:
 
 def _mean_row(results: list[Result]) -> tuple[str, ...]:
     """The mean of all models' probabilities, at the cost of them all."""
-    labels, leak_free = results[0].predictions.labels, results[0].predictions.leak_free
-    probabilities = np.mean([result.predictions.probabilities for result in results], axis=0)
-    flip_averaged = np.mean([result.predictions.flip_averaged for result in results], axis=0)
+    mean = mean_predictions(results)
     metrics = {
-        "test": summarise(labels, probabilities),
-        "test_leak_free": summarise(labels[leak_free], probabilities[leak_free]),
-        "test_flip_averaged": summarise(labels, flip_averaged),
+        "test": summarise(mean.labels, mean.probabilities),
+        "test_leak_free": summarise(mean.labels[mean.leak_free], mean.probabilities[mean.leak_free]),
+        "test_flip_averaged": summarise(mean.labels, mean.flip_averaged),
         "parameters": sum(result.metrics["parameters"] for result in results),
         "multiply_adds": sum(result.metrics["multiply_adds"] for result in results),
     }
@@ -166,7 +157,7 @@ def _percent(share: float | None) -> str:
 def _comparison_line(results: dict[str, Result], first: str, second: str) -> str:
     labels = results[first].predictions.labels
     found = compare(labels, results[first].predictions.probabilities, results[second].predictions.probabilities)
-    difference, low, high = (f"{100 * value:+.1f}" for value in (found.difference, *found.interval))
+    difference, low, high = (f"{100 * value:+z.1f}" for value in (found.difference, *found.interval))
     better = second if found.difference > 0 else first
     verdict = f"`{better}` is better" if found.is_significant else "no difference found"
     p_value = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
