@@ -1,4 +1,4 @@
-"""Opens the page in the browser: python app.py. Hugging Face Spaces starts this file as well."""
+"""Serves the page: python app.py prints its address. Hugging Face Spaces starts this file as well."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,9 @@ from demo.layout import LAUNCH_OPTIONS, build_page
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Opens the page on which four models explain what they see in a face.")
+    parser = argparse.ArgumentParser(
+        description="Serves the page on which four models explain what they see in a face."
+    )
     parser.add_argument(
         "--weights",
         type=Path,

@@ -39,7 +39,6 @@ LAYERS = {
 }
 
 DISPLAY_SIDE = 336
-NUMBERS = ("no", "one", "two", "three", "four")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,30 +146,3 @@ def stage_of(model: EmotionModel, layer: int | str) -> str:
     if layer == "attention":
         return "attention" if model.spatial_attention is not None else model.stages[-1]
     return model.stages[layer]
-
-
-def agreement(explanations: Sequence[Explanation]) -> str:
-    """One sentence on whether the models give the same answer, and who differs if they do not."""
-    camps: dict[str, list[Explanation]] = {}
-    for explanation in explanations:
-        camps.setdefault(explanation.emotion, []).append(explanation)
-    (emotion, majority), *others = sorted(camps.items(), key=lambda camp: -len(camp[1]))
-
-    if len(explanations) == 1:
-        return f"{TITLES[majority[0].model_name]} sees {emotion}; no other model is loaded to compare it with."
-    if not others:
-        return f"{all_of(len(majority))} models see {emotion}."
-    if len(majority) > len(explanations) / 2:
-        dissent = " and ".join(_camp(*camp) for camp in others)
-        return f"{NUMBERS[len(majority)].capitalize()} of {NUMBERS[len(explanations)]} models see {emotion}; {dissent}."
-    return f"The models disagree: {'; '.join(_camp(*camp) for camp in ((emotion, majority), *others))}."
-
-
-def all_of(count: int) -> str:
-    """How one speaks of all of two to four models."""
-    return "Both" if count == 2 else f"All {NUMBERS[count]}"
-
-
-def _camp(emotion: str, members: list[Explanation]) -> str:
-    names = " and ".join(f"{TITLES[member.model_name]} ({member.probabilities.max():.0%})" for member in members)
-    return f"{names} {'sees' if len(members) == 1 else 'see'} {emotion}"

@@ -6,9 +6,12 @@ from math import isnan
 
 import numpy as np
 
-from demo.analysis import TITLES, agreement, all_of
-from fer_models import EMOTIONS, Explanation, evidence
+from demo.analysis import TITLES
+from fer_models import EMOTIONS, Explanation
 from fer_models.evaluation.consensus import jensen_shannon
+from fer_models.evidence import Agreement, agreement
+
+NUMBERS = ("no", "one", "two", "three", "four")
 
 
 def render_consensus(explanations: Sequence[Explanation], accuracy: float | None) -> str:
@@ -18,18 +21,35 @@ def render_consensus(explanations: Sequence[Explanation], accuracy: float | None
         explanations: one a model.
         accuracy: of that mean on FER-2013's test faces, in [0, 1]; None where it has not been measured.
     """
-    sentence = f'<p class="verdict" role="status">{agreement(explanations)}</p>'
+    sentence = f'<p class="verdict" role="status">{agreement_sentence(explanations)}</p>'
     if len(explanations) == 1:
         return sentence
     distributions = np.stack([explanation.probabilities for explanation in explanations])
     mean = distributions.mean(axis=0)
     first, second = np.argsort(-mean)[:2]
     known = "" if accuracy is None else f" On FER-2013's test faces this mean is right {accuracy:.1%} of the time."
-    models = all_of(len(explanations)).lower()
+    models = _all_of(len(explanations)).lower()
     return f"""{sentence}
     <p class="consensus">The mean of {models}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
     {EMOTIONS[second]} {mean[second]:.0%}.{known} Their disagreement is {jensen_shannon(distributions):.2f}, on a scale
     from 0 (all say the same) to 1 (no two have an emotion in common; Jensen-Shannon divergence).</p>"""
+
+
+def agreement_sentence(explanations: Sequence[Explanation]) -> str:
+    """One sentence on whether the models give the same answer, and who differs if they do not."""
+    camps: dict[str, list[Explanation]] = {}
+    for explanation in explanations:
+        camps.setdefault(explanation.emotion, []).append(explanation)
+    (emotion, majority), *others = sorted(camps.items(), key=lambda camp: -len(camp[1]))
+
+    if len(explanations) == 1:
+        return f"{TITLES[majority[0].model_name]} sees {emotion}; no other model is loaded to compare it with."
+    if not others:
+        return f"{_all_of(len(majority))} models see {emotion}."
+    if len(majority) > len(explanations) / 2:
+        dissent = " and ".join(_camp(*camp) for camp in others)
+        return f"{NUMBERS[len(majority)].capitalize()} of {NUMBERS[len(explanations)]} models see {emotion}; {dissent}."
+    return f"The models disagree: {'; '.join(_camp(*camp) for camp in ((emotion, majority), *others))}."
 
 
 def render_map_agreement(explanations: Sequence[Explanation]) -> str:
@@ -37,7 +57,7 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
     if len(explanations) == 1:
         return ""
     found = {
-        (first.model_name, second.model_name): evidence.agreement(first.heatmap, second.heatmap)
+        (first.model_name, second.model_name): agreement(first.heatmap, second.heatmap)
         for first, second in combinations(explanations, 2)
     }
     names = [explanation.model_name for explanation in explanations]
@@ -57,9 +77,19 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
     </section>"""
 
 
-def _cell(found: evidence.Agreement | None) -> str:
+def _cell(found: Agreement | None) -> str:
     if found is None:
         return ""
     return (
         "a map is flat" if isnan(found.overlap) else f"{found.rank_correlation:z.2f} <small>{found.overlap:.0%}</small>"
     )
+
+
+def _all_of(count: int) -> str:
+    """How one speaks of all of two to four models."""
+    return "Both" if count == 2 else f"All {NUMBERS[count]}"
+
+
+def _camp(emotion: str, members: list[Explanation]) -> str:
+    names = " and ".join(f"{TITLES[member.model_name]} ({member.probabilities.max():.0%})" for member in members)
+    return f"{names} {'sees' if len(members) == 1 else 'see'} {emotion}"

@@ -11,17 +11,15 @@ from demo.cards import THUMBNAIL, render_choices
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
 from demo.painter import PAINT
-from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
+from demo.responses import EXAMPLES, EXAMPLES_DIR, NO_MODELS, NOTHING_YET, OWN_PREDICTION, Responses
 from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
-from fer_models.evaluation.consensus import consensus_accuracy
-from fer_models.evaluation.results import Result
+from fer_models.evaluation.results import EvaluationError, Result, mean_predictions
 
 INTRODUCTION = """\
 # FER Lens
 Four models look at a face, guess which emotion it shows, and let you see where they looked."""
 NO_PHOTO = '<p class="label">No photo yet</p><p class="hint">The faces in it will be here to choose from.</p>'
-NO_MODELS = "There is no model to ask: train one with python train.py --model attn_cnn --data PATH, and start again."
 WHY_LAST = "The last stage is what the decision is made from, and the deepest that still tells places apart."
 SMALL_PRINT = """\
 **Read with care.** The labels are strangers' guesses of what a face shows, not what a person feels. FER-2013, from
@@ -87,7 +85,11 @@ def _responses(models: dict[str, EmotionModel], results: dict[str, Result]) -> R
     """The models' answers, with how often each of them, and all together, have been right."""
     results = {name: results[name] for name in models if name in results}
     accuracies = {name: result.metrics["test"]["accuracy"] for name, result in results.items()}
-    return Responses(models, accuracies, consensus_accuracy(list(results.values())))
+    try:
+        mean_accuracy = mean_predictions(list(results.values())).accuracy if results else None
+    except EvaluationError:  # they are of different images, which the next tab tells
+        mean_accuracy = None
+    return Responses(models, accuracies, mean_accuracy)
 
 
 def _build_analysis_tab(responses: Responses) -> None:
@@ -132,12 +134,13 @@ def _build_analysis_tab(responses: Responses) -> None:
     faces.select(responses.on_face, [crops, *controls], [chosen, results], **work)
     moved = [control.input for control in controls]
     gr.on(moved, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
-    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], **work)
     painting = work | {"show_progress_on": changes}
     painter.select(responses.on_paint, [crops, chosen], changes, trigger_mode="always_last", **painting)
     # In a queue of its own, so that a test, which takes long, keeps nobody from analysing.
     testing = work | {"show_progress_on": evidence, "concurrency_id": "tests"}
-    test.click(responses.on_test, [crops, chosen, *controls], evidence, **testing)
+    tested = test.click(responses.on_test, [crops, chosen, *controls], evidence, **testing)
+    # New results end a test of the old ones, which would show its evidence under them.
+    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **work)
     opacity.change(None, opacity, None, js=SET_OPACITY)
 
 

@@ -1,4 +1,4 @@
-"""From maps to pictures: a coloured layer to lie over a face, and the small plot of channel attention."""
+"""From maps to pictures: a coloured layer to lie over a face."""
 
 import base64
 import io

@@ -27,6 +27,7 @@ EXAMPLES = {
 }
 
 OWN_PREDICTION = "each model's own prediction"
+NO_MODELS = "There is no model to ask: train one with python train.py --model attn_cnn --data PATH, and start again."
 NOTHING_YET = '<p class="hint">Add a photo or choose an example: what the models make of it appears here.</p>'
 NOT_TESTED = '<p class="hint">Not tested yet. It takes up to a minute: several hundred looks at the face.</p>'
 NO_FACE = "No face was found. If the picture is one face already, choose “whole picture”."
@@ -104,6 +105,8 @@ class Responses:
         """A control has been changed: returns the results, or what to do where there is no face."""
         if chosen is None or not crops:
             return NOTHING_YET
+        if not self.models:
+            return f'<p class="problem">{NO_MODELS}</p>'
         target = None if emotion == OWN_PREDICTION else emotion
         with _errors_as_a_sentence():
             explanations = explain_face(self.models, crops[chosen], target, layer, method)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import gradio as gr
@@ -13,8 +14,9 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from demo.analysis import LAYERS, TITLES, agreement, load_models, read_photo, stage_of
+from demo.analysis import LAYERS, TITLES, load_models, read_photo, stage_of
 from demo.cards import render_results
+from demo.consensus import agreement_sentence
 from demo.layout import LAUNCH_OPTIONS, build_page
 from demo.overlays import LAYER_SIDE, colour_ramp, data_url, heat_layer
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
@@ -115,7 +117,7 @@ def portrait(tmp_path: Path) -> Path:
 )
 def test_one_sentence_says_who_agrees(emotions, sentence):
     pairs = zip(MODEL_NAMES, emotions, strict=False)
-    assert agreement([explanation(name, emotion, 0.6) for name, emotion in pairs]) == sentence
+    assert agreement_sentence([explanation(name, emotion, 0.6) for name, emotion in pairs]) == sentence
 
 
 def test_layers_are_counted_from_the_last_convolutional_stage():
@@ -330,6 +332,8 @@ def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
     for title in TITLES.values():
         assert f"{title} is left out: " in said and f"{title} has no evaluation: " in said
     assert "python train.py --model" in said and "There is no model to ask" in said
+    crops = read_photo(EXAMPLES_DIR / "like_fer2013.png")
+    assert "There is no model to ask" in Responses({}).on_control(crops, 0, *DEFAULTS)
     for accuracy in ("58.9", "43.5", "45.4", "67.4"):
         assert accuracy in said
 
@@ -354,6 +358,14 @@ def test_the_evaluation_shows_what_there_is(responses, tmp_path):
     assert "80.0 <small>" in texts(page) and texts(page).count("has no evaluation") == 3
     assert pictures(page) == ["confusion_matrix.png"] and "may not be passed on" in texts(page)
 
+    turned = Predictions(labels[::-1].copy(), np.ones(70, bool), probabilities[::-1].copy(), probabilities[::-1].copy())
+    shutil.copytree(folder, tmp_path / "resnet50")
+    (tmp_path / "resnet50" / "metrics.json").write_text(json.dumps(metrics | {"model": "resnet50"}))
+    save_predictions(turned, tmp_path / "resnet50", "0")
+    said = texts(build_page(responses.models, [], tmp_path))
+    assert "in another order, and cannot be compared" in said and "In detail" not in said
+    shutil.rmtree(tmp_path / "resnet50")
+
     Image.new("RGB", (8, 8)).save(folder / "samples.png")
     page = build_page(responses.models, [], tmp_path)
     assert pictures(page) == ["confusion_matrix.png", "samples.png"] and "may not be passed on" not in texts(page)
@@ -365,6 +377,13 @@ def test_nothing_is_collected_and_nothing_is_offered_to_programs(responses, tmp_
     assert LAUNCH_OPTIONS["run_history"] is False
     assert all(event.api_visibility == "private" for event in page.fns.values() if event.fn)
     assert {event.concurrency_id for event in page.fns.values() if event.outputs and event.fn} == {"models", "tests"}
+
+
+def test_new_results_end_the_test_of_the_old_ones(responses, tmp_path):
+    page = build_page(responses.models, [], tmp_path)
+    events = {event.fn.__name__: event for event in page.fns.values() if event.fn}
+    (ending,) = (event for event in page.fns.values() if event.cancels)
+    assert ending.cancels == [events["on_test"]._id] and ending.targets == events["on_results"].targets
 
 
 @pytest.mark.slow
