@@ -252,7 +252,7 @@ def test_a_card_names_teachers_and_frozen_parts_of_each_run(evaluated):
     later = TRAINING | {"recipe": "finish", "started_from": earlier, "teacher": None, "frozen": []}
     config = json.loads((evaluated / "config.json").read_text())
     card = render_model_card(config, read_result(evaluated).metrics | {"training": later})
-    assert "| kept as they were in enlarge | conv1, bn1 |\n" in card
+    assert "| frozen in enlarge | the weights of conv1, bn1; their batch normalisation goes on counting |\n" in card
     assert (
         "| teacher in enlarge | half of each target is attn_cnn's view of the face (weights `121212121212`) |\n" in card
     )
@@ -266,9 +266,9 @@ def test_the_card_of_a_variant_tells_where_it_lies_and_what_it_lacks(evaluated):
     assert 'load_model("baseline_cnn")' in shipped and "for comparison" not in shipped
 
     config["architecture"]["attention"] = False
-    variant = render_model_card(config, metrics, "weights/ablated")
-    assert 'load_model("baseline_cnn", "weights/ablated")' in variant
-    assert "whose `weights/ablated/baseline_cnn` this folder is" in variant
+    variant = render_model_card(config, metrics, is_variant=True)
+    assert 'load_model("baseline_cnn", "weights/default")' in variant
+    assert "whose `weights/default/baseline_cnn` this folder is" in variant
     assert "for comparison: the page shows the one in `weights/baseline_cnn`." in variant
     assert "This one is without that module" in variant and "This one is without that module" not in shipped
 
@@ -304,6 +304,14 @@ def test_a_missing_file_is_named(tmp_path, evaluated, missing):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     (directory / missing).unlink()
     with pytest.raises(EvaluationError, match=missing):
+        read_result(directory)
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "metrics.json", "test_predictions.safetensors"])
+def test_a_damaged_file_is_an_evaluation_error(tmp_path, evaluated, damaged):
+    directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
+    (directory / damaged).write_bytes((directory / damaged).read_bytes()[:100])
+    with pytest.raises(EvaluationError, match="is damaged .*--data PATH"):
         read_result(directory)
 
 
@@ -433,6 +441,6 @@ def test_readme_shows_the_table_that_the_command_prints():
 def test_model_cards_are_those_of_the_metrics_beside_them():
     for file in sorted(ROOT.glob("weights/**/metrics.json")):
         config = json.loads(file.with_name("config.json").read_text())
-        weights_dir = file.parent.parent.relative_to(ROOT).as_posix()
-        expected = render_model_card(config, json.loads(file.read_text()), weights_dir)
+        is_variant = file.parent.parent != ROOT / "weights"
+        expected = render_model_card(config, json.loads(file.read_text()), is_variant)
         assert file.with_name("README.md").read_text(encoding="utf-8") == expected

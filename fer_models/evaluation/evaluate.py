@@ -78,7 +78,7 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     save_predictions(predictions, directory, config["sha256"])
     (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    card = render_model_card(config, metrics, directory.parent.as_posix())
+    card = render_model_card(config, metrics, is_variant=directory.parent.name == training["recipe"])
     (directory / "README.md").write_text(card, encoding="utf-8")
 
     title = f"{model.name} on {len(labels):,} test images"

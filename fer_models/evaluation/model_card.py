@@ -18,13 +18,13 @@ DESCRIPTIONS = {
 WITHOUT_ATTENTION = " This one is without that module: it shows what the attention is worth."
 
 
-def render_model_card(config: dict, metrics: dict, weights_dir: str = "weights") -> str:
+def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> str:
     """The card's Markdown.
 
     Args:
         config: the checkpoint's config.json.
         metrics: its metrics.json.
-        weights_dir: the folder that <name>/ lies in. Outside "weights" the model is one trained by another recipe.
+        is_variant: it lies in weights/<recipe>/<name>/, for comparison with the one that the page shows.
     """
     name = metrics["model"]
     training = metrics["training"]
@@ -48,7 +48,8 @@ def render_model_card(config: dict, metrics: dict, weights_dir: str = "weights")
         metadata,
         template_path=str(TEMPLATE),
         name=name,
-        weights_dir=weights_dir,
+        weights_dir=f"weights/{training['recipe']}" if is_variant else "weights",
+        is_variant=is_variant,
         description=DESCRIPTIONS[name] + ("" if has_its_attention else WITHOUT_ATTENTION),
         config=config,
         metrics=metrics,
