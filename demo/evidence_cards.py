@@ -14,7 +14,7 @@ LEGEND = """\
 <p class="legend">Each line shows the model's confidence while more and more of the face is taken away and filled in
 from what surrounds it (ROAD, most relevant first; Rong et al. 2022): <span class="key map"></span> what the map shows
 as hottest, <span class="key random"></span> random places, <span class="key centre"></span> the middle of the
-picture, <span class="key edges"></span> edges. A map that shows what the model uses falls fastest. One face is an
+picture, <span class="key edges"></span> edges. A map that shows what the model needs falls fastest. One face is an
 example; what holds for many stands under “Trust the maps?”.</p>"""
 
 

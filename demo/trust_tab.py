@@ -11,23 +11,26 @@ from fer_models.evaluation import explanations_report as report
 from fer_models.evaluation.explanations import MeasuredExplanations
 from fer_models.evaluation.explanations_store import COMMAND, read_explanations
 from fer_models.evaluation.results import EvaluationError
-from fer_models.evidence import REGIONS
+from fer_models.evidence import REGIONS, region_shares
+from fer_models.evidence.baselines import centred_gaussian
 
 NOTHING_MEASURED = f"Nothing has been measured yet. Who has FER-2013 does it with `{COMMAND}`."
 
 FAITHFULNESS = """\
 What a map shows as hottest is taken away and filled in from what surrounds it (ROAD; Rong et al. 2022). Each dot is how
-much more confidence that costs than taking away what a map shows that knows nothing of the model: {kinds}. Right of the
-line the map is better; a 95 % interval that touches the line means that no difference was found."""
+much more confidence that costs than taking away what another map shows, which knows nothing of the model or nothing of
+this face: {kinds}. Right of the line the map is better; a 95 % interval that touches the line means that no difference
+was found."""
 DEPENDENCE = """\
-How much of a map is left (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. A map that
-shows what the network has learned about this face is near the line in all three; far right, it stays the same whatever
-the face, the emotion, or the weights (Adebayo et al. 2018)."""
+How much of a map is left (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. Far right, it stays
+the same whatever the face, the emotion, or the weights; far left, it is turned inside out, which random weights do as
+easily (Adebayo et al. 2018). Faces lie alike in the picture, so some likeness between them is no fault."""
 REGIONS_LEGEND = """\
 Where Grad-CAM's heat lies, by the emotion that the face is labelled with. The fuller the colour, the more heat for the
 region's area: none where there is no heat, full from three times the mean on. FER-2013's faces have no landmarks of
-their own; the regions are where their parts lie on average."""
+their own; the regions are where their parts lie on average. Emotions with fewer than {few} faces are left out."""
 FULL_COLOUR = 3
+FEW_FACES = 10
 
 TEXT = ["trust", "trust-text"]
 
@@ -87,7 +90,7 @@ def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     ]
     ends = min(-0.1, *everywhere), max(0.1, *everywhere)
     return f"""
-    <h2>Is a map better than one that knows nothing of the model?</h2>
+    <h2>Is a map better than one that knows nothing of the model, or of the face?</h2>
     <p class="legend">{FAITHFULNESS.format(kinds=_key(report.BASELINE_NAMES))}</p>
     {_plots(plots, report.BASELINE_NAMES, ends)}"""
 
@@ -155,19 +158,23 @@ def _place(value: float, ends: tuple[float, float]) -> str:
 
 def _region_tables(measured: Mapping[str, MeasuredExplanations]) -> str:
     head = "".join(f'<th scope="col">{region}</th>' for region in REGIONS)
+    gaussian = region_shares(centred_gaussian())
     cards = []
     for name, model in measured.items():
         area = model.figures["area"]
         rows = "".join(
-            _region_row(emotion, found["shares"], area) for emotion, found in model.figures["regions"].items()
+            _region_row(f"{emotion} ({found['faces']})", found["shares"], area)
+            for emotion, found in model.figures["regions"].items()
+            if found["faces"] >= FEW_FACES
         )
         cards.append(
             f'<article class="card"><h3>{TITLES[name]}</h3><table class="regions-by-emotion"><tr><td></td>{head}</tr>'
-            f"{_region_row('share of the area', area, area)}{rows}</table></article>"
+            f"{_region_row('share of the area', area, area)}{_region_row('centred Gaussian', gaussian, area)}{rows}"
+            "</table></article>"
         )
     return f"""
     <h2>On which parts of the face does the heat lie?</h2>
-    <p class="legend">{REGIONS_LEGEND}</p>
+    <p class="legend">{REGIONS_LEGEND.format(few=FEW_FACES)}</p>
     <div class="cards wide">{"".join(cards)}</div>"""
 
 

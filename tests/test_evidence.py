@@ -263,14 +263,14 @@ def test_a_map_right_by_construction_beats_every_baseline():
     assert result.curves.areas()["insertion"] > max(rival.areas()["insertion"] for rival in rivals) + 0.05
     np.testing.assert_allclose(result.curves.road_least, result.curves.confidence, atol=0.01)  # it needs no other pixel
     assert result.verdict.startswith(f"Removing the hottest 20 % costs {result.curves.costs[2]:.2f} of confidence; ")
-    assert result.verdict.endswith("this map shows what the model uses.")
+    assert result.verdict.endswith("on this face, this map beats all that know nothing of the model.")
 
 
 def test_the_reverse_of_the_right_map_is_worse_than_random():
     result = faithfulness(Brightness(PATCH, 6.0), _face(), -CELL, HAPPY)
     assert abs(result.curves.mean_cost()) < 0.01 < min(curves.mean_cost() for curves in result.random)
     assert result.verdict.startswith("Removing the hottest 20 % costs nothing; ")
-    assert result.verdict.endswith("this map is worse than a random one.")
+    assert result.verdict.endswith("this map is worse than random maps and the middle of the picture.")
 
 
 def test_a_constant_model_gives_no_evidence_and_says_so():
@@ -290,13 +290,15 @@ def test_a_map_without_an_order_is_not_tested(heatmap):
     ("own", "random", "centre", "edges", "end"),
     [
         (0.40, (0.1, 0.2), 0.3, 0.2, "more than random maps (0.08 to 0.17), "),
-        (0.40, (0.1, 0.2), 0.3, 0.2, ": this map shows what the model uses."),
+        (0.40, (0.1, 0.2), 0.3, 0.2, ": on this face, this map beats all that know nothing of the model."),
         (0.40, (0.1, 0.2), 0.4, 0.2, ": this map is no better than the middle of the picture."),
-        (0.40, (0.1, 0.2), 0.6, 0.39, ": this map is no better than the middle of the picture or the edges in it."),
+        (0.40, (0.1, 0.2), 0.6, 0.4, ": this map is worse than the middle of the picture."),
+        (0.40, (0.1, 0.2), 0.4, 0.39, ": this map is no better than the middle of the picture and the edges in it."),
         (0.40, (0.1, 0.5), 0.1, 0.1, "about as much as random maps (0.08 to 0.42), "),
-        (0.40, (0.1, 0.5), 0.1, 0.1, ": this map is no better than a random one."),
+        (0.40, (0.1, 0.5), 0.1, 0.1, ": this map is no better than random maps."),
         (0.10, (0.3, 0.2), 0.0, 0.1, "less than random maps (0.17 to 0.25), "),
-        (0.10, (0.3, 0.2), 0.0, 0.1, ": this map is worse than a random one."),
+        (0.10, (0.3, 0.2), 0.0, 0.1, ": this map is worse than random maps."),
+        (0.00, (-0.3, -0.2), -0.1, -0.1, ": nothing that this map shows was needed."),
         (-0.12, (-0.001, -0.001), 0.0, 0.1, "gains 0.12 of confidence; a random 20 % costs nothing."),
         (-0.12, (-0.001, -0.001), 0.0, 0.1, "random maps (0.00), "),
     ],

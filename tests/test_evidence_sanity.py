@@ -1,6 +1,7 @@
 """The sanity check on networks whose maps depend on the weights, and on one whose maps cannot."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,8 +132,14 @@ def test_the_emotion_explained_stays_that_of_the_trained_network(network, monkey
     assert randomised == [[target] for target in trained] * len(STEPS)
 
 
-def test_an_empty_map_is_like_no_other():
+def test_a_map_that_vanishes_has_changed_and_one_that_was_never_there_cannot():
     assert sanity._similarity(np.zeros((7, 7)), np.eye(7)) == 0
+    assert np.isnan(sanity._similarity(np.eye(7), np.zeros((7, 7))))
+    assert np.isnan(sanity._similarity(np.zeros((7, 7)), np.zeros((7, 7))))
+    empty = SanityCheck("gradcam", STEPS, np.full((5, 1), np.nan))
+    assert empty.verdict == "Grad-CAM is the same everywhere to begin with, so there is nothing to test."
+    half_empty = replace(empty, similarity=np.array([[0.25, np.nan]] * 5))
+    assert "falls to 0.25 with a random head" in half_empty.verdict
 
 
 def test_a_check_without_faces_is_refused(network):

@@ -21,11 +21,18 @@ from fer_models.checkpoints import save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.evaluation import explanations
 from fer_models.evaluation.__main__ import main
-from fer_models.evaluation.explanations import MeasuredExplanations, compare_maps, estimate, measure_explanations
+from fer_models.evaluation.explanations import (
+    MeasuredExplanations,
+    compare_maps,
+    estimate,
+    estimate_over_draws,
+    measure_explanations,
+)
 from fer_models.evaluation.explanations_report import conclusion, render_explanations
 from fer_models.evaluation.explanations_store import COMMAND, read_explanations, save_explanations
 from fer_models.evaluation.results import EvaluationError
-from fer_models.evidence import REGIONS, predict_levelled
+from fer_models.evidence import REGIONS, predict_levelled, region_shares
+from fer_models.evidence.baselines import centred_gaussian
 from fer_models.explain import METHODS
 from fer_models.inference import predict, preprocess
 
@@ -169,6 +176,9 @@ def test_attention_is_measured_as_a_map_and_compared_with_every_method(data):
     assert maps["gradcam"]["with_attention"]["rank_correlation"]["mean"] > 0.99
     assert found.maps["attention"].shape == (2, 6, 6)
     assert found.figures["levelled"]["same_answer"]["mean"] == 1
+    assert maps["gradcam"]["with_other_attention"]["rank_correlation"]["mean"] > 0.5  # both have the same bright parts
+    spread = [np.ptp(gates) for gates in found.maps["attention"]]
+    assert found.figures["levelled"]["spread"]["mean"] == pytest.approx(np.mean(spread))
     assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
         {"attn_cnn": found}
     )
@@ -207,6 +217,14 @@ def test_fewer_than_two_faces_are_refused(data):
             measure_explanations(Cells(QUADRANT), data, limit=limit)
 
 
+def test_draws_that_differ_widen_the_interval_and_more_faces_do_not_narrow_it():
+    draws = np.repeat([[0.0], [1.0]], 50, axis=1)  # of two draws all faces say the same: one of the ends, or the middle
+    assert estimate_over_draws(draws) == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    alike = np.tile([0.0, 1.0] * 100, (3, 1))
+    assert estimate_over_draws(alike)["high"] == pytest.approx(estimate(alike[0])["high"], abs=0.01)
+    assert estimate_over_draws(np.array([[0.5, np.nan], [0.5, np.nan]])) is None
+
+
 def test_an_estimate_is_a_mean_with_its_interval():
     assert estimate([0.25] * 3) == {"mean": 0.25, "low": 0.25, "high": 0.25}
     coin = estimate([0, 1] * 200)
@@ -227,6 +245,7 @@ def test_models_are_compared_on_the_faces_that_both_have(measured):
     assert found["faces"] == 2
     assert found["rank_correlation"]["mean"] == pytest.approx(1)
     assert found["overlap"]["mean"] == 1
+    assert found["other"]["rank_correlation"]["mean"] < 0.5
     assert compare_maps(first, second, "attention") is None
     assert compare_maps(first, replace(second, images=np.array([5, 9, 8]))) is None
     assert compare_maps(first, replace(second, figures=second.figures | {"data_fingerprint": "other"})) is None
@@ -277,7 +296,7 @@ def interval(mean: float, width: float = 0.05) -> dict[str, float]:
 @pytest.mark.parametrize(("share", "expected"), [(0.95, "hardly depend"), (0.94, "depend")])
 def test_attention_without_a_part_in_the_answers_is_called_out(made_up, share, expected):
     made_up.figures["levelled"]["same_answer"] = interval(share, 0.02)
-    assert f"of the faces: the answers {expected} on where" in conclusion({"attn_cnn": made_up})
+    assert f"of the faces: once trained, the answers {expected} on where" in conclusion({"attn_cnn": made_up})
 
 
 def agreement_of(mean: float) -> dict[str, dict]:
@@ -294,9 +313,10 @@ def made_up() -> MeasuredExplanations:
         "flat": 0,
         "across_faces": agreement_of(0.3),
         "with_attention": agreement_of(0.6),
+        "with_other_attention": agreement_of(0.1),
         "sanity": {"head": interval(0.1), "stage1": interval(0.7), "input layers": interval(0.05)},
     }
-    attention = method | {"with_attention": None, "sanity": None}
+    attention = method | {"with_attention": None, "with_other_attention": None, "sanity": None}
     baseline = {"cost": interval(0.2), "areas": method["areas"]}
     area = dict(zip(REGIONS, (0.2, 0.1, 0.1, 0.3, 0.3), strict=True))
     shares = dict(zip(REGIONS, (0.3, 0.1, 0.3, 0.2, 0.1), strict=True))
@@ -308,7 +328,12 @@ def made_up() -> MeasuredExplanations:
         "baselines": {name: baseline for name in explanations.BASELINES},
         "regions": {"all": {"faces": 40, "shares": shares}, "happy": {"faces": 9, "shares": shares}},
         "area": area,
-        "levelled": {"same_answer": interval(0.8), "moved": interval(0.1)},
+        "levelled": {
+            "same_answer": interval(0.8),
+            "moved": interval(0.1),
+            "own": interval(-0.07),
+            "spread": interval(0.6),
+        },
     }
     return MeasuredExplanations(figures, np.arange(2), {"gradcam": np.eye(7, dtype=np.float32)[None].repeat(2, axis=0)})
 
@@ -316,15 +341,18 @@ def made_up() -> MeasuredExplanations:
 def test_good_figures_are_called_good(made_up):
     text = conclusion({"attn_cnn": made_up})
     assert text.startswith("Measured on 40 random faces")
-    for rival in ("random maps", "the centred Gaussian", "the edges in the face"):
+    for rival in ("random maps", "the centred Gaussian", "the edges in the face", "another face's Grad-CAM"):
         assert f"Every map beats {rival}." in text
-    assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65])." in text
+    assert (
+        "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65]; with other "
+        "faces' attention 0.10 [0.05, 0.15])." in text
+    )
     assert "Where its attention looks depends on the face (rank correlation between different faces 0.30" in text
-    assert "10.0% [5.0%, 15.0%] of the probability moves" in text
-    assert "the same on 80% [75%, 85%] of the faces: the answers depend on where the network attends." in text
+    assert "move by 10.0% [5.0%, 15.0%] (total variation; that of the answer by -7.0% [-12.0%, -2.0%])" in text
+    assert "on 80% [75%, 85%] of the faces: once trained, the answers depend on where the network attends." in text
     assert "No method fails the sanity check" in text
-    # 0.3 of the heat on 0.1 of the area is more than 0.3 on 0.2.
-    assert "most heat on these regions: mouth in `attn_cnn` (30% of the heat on 10% of the area)." in text
+    gaussian = region_shares(centred_gaussian())["mouth"]
+    assert f"favours most: mouth in `attn_cnn` (30% of the heat instead of {gaussian:.0%})." in text
 
 
 def test_a_method_is_named_where_no_difference_was_found_and_where_it_is_worse(made_up):
@@ -371,8 +399,10 @@ def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
     assert "Where its attention looks depends on the face" in conclusion({"attn_cnn": made_up})
     attention["across_faces"] = {"rank_correlation": None, "overlap": None}
     assert "cannot be told from so few faces" in conclusion({"attn_cnn": made_up})
-    attention["flat"] = made_up.figures["images"]
-    assert "Its attention is the same everywhere in the picture." in conclusion({"attn_cnn": made_up})
+    made_up.figures["levelled"]["spread"] = interval(0.0006, 0.0001)
+    text = conclusion({"attn_cnn": made_up})
+    assert "lets every place through alike: within a face its gates lie 0.0006 apart, so where it looks cannot" in text
+    assert "Its attention" not in text and "with Grad-CAM" not in text
 
 
 def test_methods_that_fail_the_sanity_check_are_named(made_up):
@@ -386,15 +416,23 @@ def test_methods_that_fail_the_sanity_check_are_named(made_up):
     )
 
 
+def test_a_method_whose_draws_differ_is_undecided(made_up):
+    made_up.figures["maps"]["gradcam"]["sanity"] |= {"head": interval(0.3, 0.4)}
+    said = conclusion({"attn_cnn": made_up})
+    assert "undecided, because draws of random weights differ too much, for Grad-CAM of `attn_cnn`." in said
+    assert "sanity check fails" not in said
+
+
 def test_the_tables_show_the_figures(made_up, measured):
     report = render_explanations({"attn_cnn": made_up, "baseline_cnn": measured})
     assert report.startswith("Measured on 40 (`attn_cnn`), 5 (`baseline_cnn`) random faces")
     cost = "0.400 [0.350, 0.450] | 0.200 | 0.500"
     advantage = "+0.200 [+0.150, +0.250]"
-    assert f"| `attn_cnn` | Grad-CAM | {cost} | {advantage} | {advantage} | {advantage} | 0 |" in report
-    dependence = "0.60 [0.55, 0.65] | 0.30 [0.25, 0.35] | 0.30 [0.25, 0.35] | 0.10 [0.05, 0.15] | 0.05 [0.00, 0.10]"
+    assert f"| `attn_cnn` | Grad-CAM | {cost} |{f' {advantage} |' * 4} 0 |" in report
+    low = "0.10 [0.05, 0.15]"
+    dependence = f"0.60 [0.55, 0.65] | {low} | 0.30 [0.25, 0.35] | 0.30 [0.25, 0.35] | {low} | 0.05 [0.00, 0.10]"
     assert f"| `attn_cnn` | LayerCAM | {dependence} |" in report
-    assert "| `attn_cnn` | spatial attention | – | – | 0.30 [0.25, 0.35] | – | – |" in report
+    assert "| `attn_cnn` | spatial attention | – | – | – | 0.30 [0.25, 0.35] | – | – |" in report
     assert "| `attn_cnn` | happy | 9 | 30% | 10% | 30% | 20% | 10% |" in report
     assert "| `attn_cnn`, `baseline_cnn` | Grad-CAM |" in report
     assert "Between models" not in render_explanations({"attn_cnn": made_up})

@@ -25,10 +25,10 @@ from fer_models.evidence.pixels import to_pixels
 from fer_models.explain import METHODS, explain
 from fer_models.inference import predict
 
-BASELINES = ("random", "centre", "edges")
+BASELINES = ("random", "centre", "edges", "other_face")
 FRACTIONS = (0.1, 0.2, 0.4, 0.7)
 DEFAULT_FACES = 200
-SANITY_FACES = 16
+SANITY_FACES, SANITY_DRAWS = 16, 5
 
 # The maps that models are compared by, where they have them.
 COMPARED = ("gradcam", "attention")
@@ -51,15 +51,18 @@ class MeasuredExplanations:
               pixels are removed by ROAD), areas (under the curves of `Curves.areas`), advantage (by baseline, an
               estimate: cost minus the baseline's on the same face), flat (on how many faces the map is the same
               everywhere), across_faces (agreement of two different faces' maps), with_attention (agreement with the
-              same face's attention; None where there is none, or for itself), and sanity (by randomised part, an
-              estimate: see `SanityCheck`; None for attention). An agreement is {"rank_correlation", "overlap"}, two
-              estimates.
-            - baselines: by name in BASELINES, cost and areas of maps that know nothing of the model.
+              same face's attention; None where there is none, or for itself), with_other_attention (with another
+              face's: what is due to faces lying alike in the picture), and sanity (by randomised part, an estimate
+              over faces and draws of random weights: see `SanityCheck`; None for attention). An agreement is
+              {"rank_correlation", "overlap"}, two estimates.
+            - baselines: by name in BASELINES, cost and areas of maps that know nothing of the model; "other_face"
+              knows the model, but not the face: it is another face's Grad-CAM.
             - regions: for "all" and by true emotion, the faces whose Grad-CAM is not empty, and where its heat lies.
             - area: each region's share of the picture.
             - levelled: only of a model with spatial attention, what changes when its attention is the same everywhere
-              (see `predict_levelled`): same_answer (an estimate: the share of faces with the same prediction) and moved
-              (an estimate: how much probability goes to other emotions, the total variation distance).
+              (see `predict_levelled`): same_answer (an estimate: the share of faces with the same prediction), moved
+              (an estimate: the total variation distance of the probabilities), own (an estimate: by how much that of
+              the prediction rises) and spread (an estimate: how far a face's largest and smallest gate lie apart).
         images: int64 (N,), indices into the test split.
         maps: those of COMPARED that the model has, each float32 (N, h, w).
     """
@@ -74,8 +77,8 @@ def measure_explanations(
 ) -> MeasuredExplanations:
     """Explains the model's own predictions by every method, at the last stage, and tests every map.
 
-    Takes 6 + 18 M forward passes a face for M different maps, three baselines among them, two more for a model with
-    attention, and on top of that a sanity check of each method on the first 16 faces. Shows its progress.
+    Takes 6 + 18 M forward passes a face for M different maps, four baselines among them, two more for a model with
+    attention, and on top of that five sanity checks of each method on the first 16 faces. Shows its progress.
 
     Args:
         model: as `load_model` returns it.
@@ -92,17 +95,25 @@ def measure_explanations(
         raise EvaluationError(f"{len(images)} faces are too few for an interval: ask for --limit 2 or more.")
     faces, labels = list(data.test.images[images].cpu().numpy()), data.test.labels[images].cpu().numpy()
 
+    maps, targets = _maps(model, faces)
     observed = [
-        _observe(model, face, int(image), seed)
-        for face, image in zip(tqdm(faces, desc=f"{model.name}, explanations", unit="face"), images, strict=True)
+        _curves(
+            model,
+            face,
+            {name: heat[i] for name, heat in maps.items()},
+            other=maps["gradcam"][i - 1],
+            target=targets[i],
+            seeds=(seed, int(images[i])),
+        )
+        for i, face in enumerate(tqdm(faces, desc=f"{model.name}, explanations", unit="face"))
     ]
-    maps = {name: np.stack([of_face[name] for of_face, _ in observed]) for name in observed[0][0]}
-    curves = {name: [of_face[name] for _, of_face in observed] for name in observed[0][1]}
+    curves = {name: [of_face[name] for of_face in observed] for name in observed[0]}
     costs = {name: np.array([one.mean_cost() for one in many]) for name, many in curves.items()}
     sanity = {}
     for method in tqdm(METHODS, desc=f"{model.name}, sanity checks", unit="method"):
-        check = sanity_check(model, faces[:SANITY_FACES], method, seed=seed)
-        sanity[method] = dict(zip(check.steps, map(estimate, check.similarity), strict=True))
+        checks = [sanity_check(model, faces[:SANITY_FACES], method, seed=seed + draw) for draw in range(SANITY_DRAWS)]
+        similarity = np.stack([check.similarity for check in checks], axis=1)  # (steps, draws, N)
+        sanity[method] = dict(zip(checks[0].steps, map(estimate_over_draws, similarity), strict=True))
 
     figures = {
         "model": model.name,
@@ -117,9 +128,8 @@ def measure_explanations(
                 "advantage": {baseline: estimate(costs[name] - costs[baseline]) for baseline in BASELINES},
                 "flat": int((np.ptp(heat, axis=(1, 2)) == 0).sum()),
                 "across_faces": _mean_agreement(heat[0:-1:2], heat[1::2]),  # no face twice: the pairs are independent
-                "with_attention": (
-                    _mean_agreement(heat, maps["attention"]) if "attention" in maps and name != "attention" else None
-                ),
+                "with_attention": None,
+                "with_other_attention": None,
                 "sanity": sanity.get(name),
             }
             for name, heat in maps.items()
@@ -129,7 +139,13 @@ def measure_explanations(
         "area": region_shares(np.ones((1, 1))),
     }
     if model.spatial_attention is not None:
-        figures["levelled"] = _levelled(model, faces)
+        attention = maps["attention"]
+        for method in METHODS:
+            figures["maps"][method] |= {
+                "with_attention": _mean_agreement(maps[method], attention),
+                "with_other_attention": _mean_agreement(maps[method], np.roll(attention, 1, axis=0)),
+            }
+        figures["levelled"] = _levelled(model, faces) | {"spread": estimate(np.ptp(attention, axis=(1, 2)))}
     return MeasuredExplanations(figures, images, {name: maps[name] for name in COMPARED if name in maps})
 
 
@@ -141,7 +157,8 @@ def compare_maps(first: MeasuredExplanations, second: MeasuredExplanations, name
         name: in COMPARED.
 
     Returns:
-        faces (how many) and an agreement; None where a model has no such map, or they have no two faces in common.
+        faces (how many), an agreement, and as "other" that of the first model's map of a face with the second's of
+        another; None where a model has no such map, or they have no two faces in common.
     """
     if name not in first.maps or name not in second.maps:
         return None
@@ -150,7 +167,9 @@ def compare_maps(first: MeasuredExplanations, second: MeasuredExplanations, name
     common, in_first, in_second = np.intersect1d(first.images, second.images, return_indices=True)
     if len(common) < 2:
         return None
-    return {"faces": len(common)} | _mean_agreement(first.maps[name][in_first], second.maps[name][in_second])
+    firsts, seconds = first.maps[name][in_first], second.maps[name][in_second]
+    other = _mean_agreement(firsts, np.roll(seconds, 1, axis=0))
+    return {"faces": len(common), "other": other} | _mean_agreement(firsts, seconds)
 
 
 def estimate(values: Iterable[float]) -> dict[str, float] | None:
@@ -166,24 +185,56 @@ def estimate(values: Iterable[float]) -> dict[str, float] | None:
     return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
 
 
-def _observe(
-    model: EmotionModel, face: np.ndarray, image: int, seed: int
-) -> tuple[dict[str, np.ndarray], dict[str, Curves]]:
-    """One face's maps by name, and the curves of these and of the baselines; none is measured twice."""
-    explained = {method: explain(model, [face], method=method)[0] for method in METHODS}
-    gradcam = explained["gradcam"]
-    maps = {method: explanation.heatmap for method, explanation in explained.items()}
-    if gradcam.spatial_attention is not None:
-        maps["attention"] = gradcam.spatial_attention
-    rng = np.random.default_rng([seed, image])
-    baselines = (random_map(gradcam.heatmap.shape, rng), centred_gaussian(), edge_map(face))
-    heats = {name: to_pixels(heat) for name, heat in (maps | dict(zip(BASELINES, baselines, strict=True))).items()}
+def estimate_over_draws(values: np.ndarray) -> dict[str, float] | None:
+    """`estimate` where each face was looked at in several random draws, whose choice matters as well.
+
+    Args:
+        values: (draws, N). Both are resampled, for all faces share a draw (the pigeonhole bootstrap; Owen 2007).
+    """
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    draws, n = values.shape
+    if n < 2:
+        return None
+    rng = np.random.default_rng(0)
+    of_draws, of_faces = (rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) for count in (draws, n))
+    low, high = np.percentile(((of_draws @ values) * of_faces).sum(axis=1) / (draws * n), [2.5, 97.5])
+    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+
+
+def _maps(model: EmotionModel, faces: list[np.ndarray]) -> tuple[dict[str, np.ndarray], list[int]]:
+    """By every method and of the attention, (N, h, w) each; and which emotion each face's maps explain."""
+    explained = {method: explain(model, faces, method=method) for method in METHODS}
+    maps = {method: np.stack([one.heatmap for one in many]) for method, many in explained.items()}
+    if model.spatial_attention is not None:
+        maps["attention"] = np.stack([one.spatial_attention for one in explained["gradcam"]])
+    return maps, [one.target for one in explained["gradcam"]]
+
+
+def _curves(
+    model: EmotionModel,
+    face: np.ndarray,
+    maps: dict[str, np.ndarray],
+    other: np.ndarray,
+    target: int,
+    seeds: tuple[int, int],
+) -> dict[str, Curves]:
+    """The curves of one face's maps and of the baselines by name; none is measured twice.
+
+    Args:
+        model, face, target: as in `perturbation_curves`.
+        maps: (h, w) each, by name.
+        other: another face's Grad-CAM.
+        seeds: the run's and the image's.
+    """
+    random = random_map(maps["gradcam"].shape, np.random.default_rng(seeds))
+    baselines = dict(zip(BASELINES, (random, centred_gaussian(), edge_map(face), other), strict=True))
+    heats = {name: to_pixels(heat) for name, heat in (maps | baselines).items()}
 
     curves: dict[str, Curves] = {}
     for name, heat in heats.items():
-        twin = next((other for other in curves if _rank_alike(heat, heats[other])), None)
-        curves[name] = curves.get(twin) or perturbation_curves(model, face, heat, gradcam.target, FRACTIONS, image)
-    return maps, curves
+        twin = next((measured for measured in curves if _rank_alike(heat, heats[measured])), None)
+        curves[name] = curves.get(twin) or perturbation_curves(model, face, heat, target, FRACTIONS, seeds[1])
+    return curves
 
 
 def _rank_alike(first: np.ndarray, second: np.ndarray) -> bool:
@@ -196,6 +247,7 @@ def _levelled(model: EmotionModel, faces: list[np.ndarray]) -> dict[str, dict | 
     return {
         "same_answer": estimate(as_it_is.argmax(axis=1) == levelled.argmax(axis=1)),
         "moved": estimate(np.abs(as_it_is - levelled).sum(axis=1) / 2),
+        "own": estimate((levelled - as_it_is)[np.arange(len(faces)), as_it_is.argmax(axis=1)]),
     }
 
 

@@ -5,18 +5,27 @@ from itertools import combinations
 
 from fer_models.evaluation.explanations import BASELINES, COMPARED, MeasuredExplanations, compare_maps
 from fer_models.evaluation.markdown import markdown_table
-from fer_models.evidence import REGIONS
+from fer_models.evidence import REGIONS, region_shares
+from fer_models.evidence.baselines import centred_gaussian
 from fer_models.evidence.sanity import SAME
 from fer_models.explain import METHODS
 
 MAP_NAMES = {key: text.partition(":")[0] for key, text in METHODS.items()} | {"attention": "spatial attention"}
-BASELINE_NAMES = {"random": "random maps", "centre": "the centred Gaussian", "edges": "the edges in the face"}
+BASELINE_NAMES = {
+    "random": "random maps",
+    "centre": "the centred Gaussian",
+    "edges": "the edges in the face",
+    "other_face": "another face's Grad-CAM",
+}
 
 # From this mean rank correlation between different faces on, attention is said not to look at the face.
 SAME_PLACES = 0.9
 
 # From this share of answers on that stay the same with levelled attention, they are said not to depend on it.
 SAME_ANSWERS = 0.95
+
+# Gates of one face that lie no further apart than this let every place through alike: their order means nothing.
+SAME_GATES = 0.01
 
 # Of confidence, in words and tables alike.
 DECIMALS = 3
@@ -43,7 +52,7 @@ def render_explanations(measured: Measured) -> str:
 def conclusion(measured: Measured) -> str:
     """Which maps can be trusted and which cannot, by name, as a list. Follows from the figures alone."""
     attention = [
-        f"{_attention_and_gradcam(name, model)} {_attention_across_faces(name, model)} {_attention_levelled(model)}"
+        f"{_attention_maps(name, model)} {_attention_levelled(model)}"
         for name, model in measured.items()
         if "attention" in model.figures["maps"]
     ]
@@ -101,8 +110,19 @@ def _against(measured: Measured, baseline: str) -> str:
     return f"Against {rival}: {'; '.join(filter(None, parts))}."
 
 
+def _attention_maps(name: str, model: MeasuredExplanations) -> str:
+    spread = model.figures["levelled"]["spread"]["mean"]
+    if spread <= SAME_GATES:
+        return (
+            f"In `{name}` spatial attention lets every place through alike: within a face its gates lie {spread:.1g} "
+            "apart, so where it looks cannot be told."
+        )
+    return f"{_attention_and_gradcam(name, model)} {_attention_across_faces(model)}"
+
+
 def _attention_and_gradcam(name: str, model: MeasuredExplanations) -> str:
-    found = model.figures["maps"]["gradcam"]["with_attention"]["rank_correlation"]
+    gradcam = model.figures["maps"]["gradcam"]
+    found, other = (gradcam[key]["rank_correlation"] for key in ("with_attention", "with_other_attention"))
     if found is None:
         return f"In `{name}` attention or Grad-CAM is the same everywhere on all faces but one at most: no comparison."
     if found["low"] <= 0 <= found["high"]:
@@ -111,14 +131,12 @@ def _attention_and_gradcam(name: str, model: MeasuredExplanations) -> str:
         judgement = "spatial attention contradicts Grad-CAM"
     else:
         judgement = f"spatial attention agrees {'well' if found['mean'] >= SAME else 'only loosely'} with Grad-CAM"
-    return f"In `{name}` {judgement} (rank correlation {number(found)})."
+    return f"In `{name}` {judgement} (rank correlation {number(found)}; with other faces' attention {number(other)})."
 
 
-def _attention_across_faces(name: str, model: MeasuredExplanations) -> str:
+def _attention_across_faces(model: MeasuredExplanations) -> str:
     attention = model.figures["maps"]["attention"]
     found = attention["across_faces"]["rank_correlation"]
-    if attention["flat"] == model.figures["images"]:
-        return "Its attention is the same everywhere in the picture."
     if found is None:
         return "Whether its attention depends on the face cannot be told from so few faces."
     if found["mean"] > SAME_PLACES:
@@ -131,50 +149,53 @@ def _attention_across_faces(name: str, model: MeasuredExplanations) -> str:
 
 
 def _attention_levelled(model: MeasuredExplanations) -> str:
-    same, moved = (model.figures["levelled"][name] for name in ("same_answer", "moved"))
+    same, moved, own = (model.figures["levelled"][name] for name in ("same_answer", "moved", "own"))
     judgement = "hardly depend" if same["mean"] >= SAME_ANSWERS else "depend"
     return (
-        f"With that attention levelled to its mean, {number(moved, '.1%')} of the probability moves to other emotions "
-        f"and the answer stays the same on {number(same, '.0%')} of the faces: the answers {judgement} on where the "
-        "network attends."
+        f"With that attention levelled to its mean, the probabilities move by {number(moved, '.1%')} (total variation; "
+        f"that of the answer by {number(own, '+.1%')}) and the answer stays the same on {number(same, '.0%')} of the "
+        f"faces: once trained, the answers {judgement} on where the network attends."
     )
 
 
 def _sanity(measured: Measured) -> str:
-    def is_careless(figures: dict) -> bool:
-        return _sanity_ends(figures)[1] >= SAME
+    def verdicts(figures: dict) -> list[str]:
+        """Of a random head, and of all weights random."""
+        steps = list((figures["sanity"] or {}).values())
+        return [_sanity_verdict(steps[0]), _sanity_verdict(steps[-1])] if steps else ["changes", "changes"]
 
-    def is_indifferent(figures: dict) -> bool:
-        return _sanity_ends(figures)[0] >= SAME and not is_careless(figures)
-
-    careless, indifferent = _named(measured, is_careless), _named(measured, is_indifferent)
-    if not careless and not indifferent:
-        return "No method fails the sanity check: with random weights all maps change."
-    parts = [
+    careless = _named(measured, lambda figures: verdicts(figures)[1] == "stays")
+    indifferent = _named(measured, lambda figures: verdicts(figures)[0] == "stays" != verdicts(figures)[1])
+    undecided = _named(measured, lambda figures: "undecided" in verdicts(figures))
+    failures = [
         f"with all weights random, most is left of {careless}" if careless else "",
         f"with a random head, but not with all weights random, most is left of {indifferent}" if indifferent else "",
     ]
-    return f"The sanity check fails: {'; '.join(filter(None, parts))}."
+    parts = [
+        f"The sanity check fails: {'; '.join(filter(None, failures))}." if careless or indifferent else "",
+        f"It is undecided, because draws of random weights differ too much, for {undecided}." if undecided else "",
+    ]
+    return " ".join(filter(None, parts)) or "No method fails the sanity check: with random weights all maps change."
 
 
-def _sanity_ends(figures: dict) -> tuple[float, float]:
-    """The mean rank correlations with a random head and with all weights random; 0 where nothing was checked."""
-    if figures["sanity"] is None:
-        return 0.0, 0.0
-    means = [found["mean"] for found in figures["sanity"].values()]
-    return means[0], means[-1]
+def _sanity_verdict(found: Mapping[str, float] | None) -> str:
+    """ "stays", "changes" or "undecided", from an estimate of what is left of a map."""
+    if found is None or found["high"] < SAME:
+        return "changes"
+    return "stays" if found["low"] >= SAME else "undecided"
 
 
 def _regions(measured: Measured) -> str:
+    gaussian = region_shares(centred_gaussian())
     places = []
     for name, model in measured.items():
-        shares, area = model.figures["regions"].get("all", {}).get("shares"), model.figures["area"]
+        shares = model.figures["regions"].get("all", {}).get("shares")
         if shares:
-            region = max(REGIONS, key=lambda region: shares[region] / area[region])
-            places.append(f"{region} in `{name}` ({shares[region]:.0%} of the heat on {area[region]:.0%} of the area)")
+            region = max(REGIONS, key=lambda region: shares[region] / gaussian[region])
+            places.append(f"{region} in `{name}` ({shares[region]:.0%} of the heat instead of {gaussian[region]:.0%})")
     if not places:
         return "Every Grad-CAM is empty, so nothing can be said about regions of the face."
-    return f"For its area, Grad-CAM shows most heat on these regions: {', '.join(places)}."
+    return f"Beside a Gaussian in the middle of the picture, Grad-CAM favours most: {', '.join(places)}."
 
 
 def _named(measured: Measured, is_meant: Callable[[dict], bool]) -> str:
@@ -201,9 +222,11 @@ def faithfulness_table(measured: Measured) -> str:
             advantages = [number(figures["advantage"][baseline], f"+z.{DECIMALS}f") for baseline in BASELINES]
             rows.append((f"`{model_name}`", MAP_NAMES[name], *_cost(figures), *advantages, str(figures["flat"])))
         for name, figures in model.figures["baselines"].items():
-            rows.append((f"`{model_name}`", f"*{BASELINE_NAMES[name]}*", *_cost(figures), "–", "–", "–", "–"))
+            rows.append((f"`{model_name}`", f"*{BASELINE_NAMES[name]}*", *_cost(figures), *["–"] * len(BASELINES), "–"))
     head = ("model", "map", "ROAD cost ↑", "deletion ↓", "insertion ↑")
-    return markdown_table((*head, "minus random", "minus Gaussian", "minus edges", "empty maps"), rows)
+    return markdown_table(
+        (*head, "minus random", "minus Gaussian", "minus edges", "minus another face's", "empty maps"), rows
+    )
 
 
 def dependence_table(measured: Measured) -> str:
@@ -211,11 +234,20 @@ def dependence_table(measured: Measured) -> str:
     rows = []
     for model_name, model in measured.items():
         for name, figures in model.figures["maps"].items():
-            attention = figures["with_attention"] or {"rank_correlation": None, "overlap": None}
+            attention, other = (
+                figures[key] or dict.fromkeys(("rank_correlation", "overlap"))
+                for key in ("with_attention", "with_other_attention")
+            )
             sanity = [*(figures["sanity"] or {"nothing": None}).values()]
-            estimates = *attention.values(), figures["across_faces"]["rank_correlation"], sanity[0], sanity[-1]
+            estimates = (
+                *(attention["rank_correlation"], other["rank_correlation"], attention["overlap"]),
+                *(figures["across_faces"]["rank_correlation"], sanity[0], sanity[-1]),
+            )
             rows.append((f"`{model_name}`", MAP_NAMES[name], *map(number, estimates)))
-    head = ("model", "map", "with attention", "hottest fifths shared", "another face", "random head", "all random")
+    head = (
+        *("model", "map", "with attention", "with another face's", "hottest fifths shared"),
+        *("another face", "random head", "all random"),
+    )
     return markdown_table(head, rows)
 
 
@@ -226,15 +258,21 @@ def between_models_table(measured: Measured) -> str:
         for name in COMPARED:
             found = compare_maps(measured[first], measured[second], name)
             if found:
-                figures = (number(found["rank_correlation"]), number(found["overlap"]), str(found["faces"]))
-                rows.append((f"`{first}`, `{second}`", MAP_NAMES[name], *figures))
-    return markdown_table(("models", "map", "rank correlation", "hottest fifths shared", "faces"), rows) if rows else ""
+                keys = ("rank_correlation", "overlap")
+                figures = [number(of[key]) for key in keys for of in (found, found["other"])]
+                rows.append((f"`{first}`, `{second}`", MAP_NAMES[name], *figures, str(found["faces"])))
+    head = ("models", "map", "rank correlation", "different faces", "hottest fifths shared", "different faces", "faces")
+    return markdown_table(head, rows) if rows else ""
 
 
 def regions_table(measured: Measured) -> str:
-    """Where Grad-CAM's heat lies, by model and true emotion, below each region's share of the area."""
+    """Where Grad-CAM's heat lies, by model and true emotion, below the area's shares and those of a Gaussian."""
     area = next(iter(measured.values())).figures["area"]
-    rows = [("*share of the area*", "–", "–", *(f"*{area[region]:.0%}*" for region in REGIONS))]
+    gaussian = region_shares(centred_gaussian())
+    rows = [
+        ("*share of the area*", "–", "–", *(f"*{area[region]:.0%}*" for region in REGIONS)),
+        ("*centred Gaussian*", "–", "–", *(f"*{gaussian[region]:.0%}*" for region in REGIONS)),
+    ]
     for model_name, model in measured.items():
         for emotion, found in model.figures["regions"].items():
             shares = (f"{found['shares'][region]:.0%}" for region in REGIONS)

@@ -18,6 +18,9 @@ class Agreement:
         rank_correlation: Spearman's, in [-1, 1]; about 0 for maps that have nothing to do with each other.
         overlap: of the hottest fifths, intersection over union, in [0, 1]; about 0.11 for unrelated maps, since two
             random fifths share 0.04 of 0.36.
+
+    Maps of faces are seldom unrelated, for faces lie alike in the picture: what two maps of the same face have in
+    common is to be read beside what maps of different faces have.
     """
 
     rank_correlation: float

@@ -17,6 +17,9 @@ RANDOM_MAPS = 3
 # Differences in confidence that are smaller than this are called none.
 MARGIN = 0.02
 
+# Random maps are at most this fine: finer noise is imputed from its neighbours, and any blob looks better than that.
+RANDOM_CELLS = 8
+
 # The verdict speaks of the hottest 20 %, or of the measured fraction that is nearest to it.
 SPOKEN_FRACTION = 0.2
 
@@ -27,7 +30,7 @@ class Faithfulness:
 
     Attributes:
         curves: of the map itself.
-        random: of random maps as coarse as the map.
+        random: of random maps as coarse as the map, with RANDOM_CELLS a side at most.
         centre: of a Gaussian in the middle of the picture.
         edges: of the edges in the face.
         is_flat: whether the map is the same everywhere (an empty one is), so that it ranks no pixel before another.
@@ -44,7 +47,8 @@ class Faithfulness:
         """What the figures say, in plain sentences.
 
         The map is said to beat random maps if it costs more than each of them: a map that is itself random would beat
-        three others once in four times. One face is an example; a statement about a method takes many.
+        three others once in four times. Whatever it beats, it shows nothing that the model needs if removing its
+        pixels costs no confidence. One face is an example; a statement about a method takes many.
         """
         if self.is_flat:
             return "The map is the same everywhere: it points at nothing, so there is nothing to test."
@@ -73,15 +77,18 @@ class Faithfulness:
         }
         relations = {name: _relation(cost, costs) for name, costs in rivals.items()}
         comparison = ", ".join(f"{relations[name]} {name} ({_range(costs)})" for name, costs in rivals.items())
-        unbeaten = [name for name, relation in relations.items() if relation != "more than"]
-        if relations["random maps"] == "less than":
-            conclusion = "this map is worse than a random one"
-        elif "random maps" in unbeaten:
-            conclusion = "this map is no better than a random one"
+        better, unbeaten = (
+            [name for name, relation in relations.items() if relation == wanted]
+            for wanted in ("less than", "about as much as")
+        )
+        if better:
+            conclusion = f"this map is worse than {' and '.join(better)}"
         elif unbeaten:
-            conclusion = f"this map is no better than {' or '.join(unbeaten)}"
+            conclusion = f"this map is no better than {' and '.join(unbeaten)}"
+        elif cost < MARGIN:
+            conclusion = "nothing that this map shows was needed"
         else:
-            conclusion = "this map shows what the model uses"
+            conclusion = "on this face, this map beats all that know nothing of the model"
         return f"Averaged over all amounts, its pixels cost {_range([cost])}, {comparison}: {conclusion}."
 
 
@@ -122,7 +129,7 @@ def faithfulness(
         to_pixels(heatmap),
         centred_gaussian(),
         edge_map(face),
-        *(random_map(heatmap.shape, rng) for _ in range(random_maps)),
+        *(random_map(np.minimum(heatmap.shape, RANDOM_CELLS), rng) for _ in range(random_maps)),
     ]
     measured = []
     for heat in maps:
