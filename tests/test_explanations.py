@@ -389,6 +389,12 @@ def test_agreement_of_attention_in_words(made_up, correlation, expected):
     assert f"In `attn_cnn` {expected} (rank correlation {correlation:.2f} " in conclusion({"attn_cnn": made_up})
 
 
+def test_agreement_is_held_against_that_of_different_faces(made_up):
+    assert "with other faces' attention 0.10 [0.05, 0.15])." in conclusion({"attn_cnn": made_up})
+    made_up.figures["maps"]["gradcam"]["with_other_attention"] = agreement_of(0.56)
+    assert "attention 0.56 [0.51, 0.61], which is no different)." in conclusion({"attn_cnn": made_up})
+
+
 def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
     attention = made_up.figures["maps"]["attention"]
     attention["across_faces"] = agreement_of(0.94)
