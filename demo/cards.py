@@ -22,7 +22,7 @@ def render_results(
     models: Mapping[str, EmotionModel],
     explanations: Sequence[Explanation],
     accuracies: Mapping[str, float] | None = None,
-    mean_accuracy: float | None = None,
+    record: str = "",
 ) -> str:
     """All that the page shows about one face.
 
@@ -31,7 +31,7 @@ def render_results(
         models: by name; those that the explanations come from.
         explanations: one a model.
         accuracies: of each model on FER-2013's test faces, in [0, 1], by name, where they are known.
-        mean_accuracy: of the mean of all models on these faces; None where it is not known.
+        record: of all models together on these faces, see `describe_record`.
     """
     accuracies = accuracies or {}
     cards = "".join(
@@ -40,7 +40,7 @@ def render_results(
     )
     style = f"--face: url({data_url(crop.picture)}); --ramp: {colour_ramp()}"
     return f"""
-    {render_consensus(explanations, mean_accuracy)}
+    {render_consensus(explanations, record)}
     <p class="legend">{METHODS[explanations[0].method]}. The colours of a heat map run from 0 to its own maximum,
     so only the numbers compare one map with another; those of attention from 0 (nothing let through) to 1 (everything),
     in all models alike. On faces like FER-2013's, the label is in a model's 90 % set nine

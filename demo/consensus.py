@@ -1,6 +1,6 @@
 """What the models say about a face together, and whether they look at the same places, as HTML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import isnan
 
@@ -9,17 +9,44 @@ import numpy as np
 from demo.analysis import TITLES
 from fer_models import EMOTIONS, Explanation
 from fer_models.evaluation.consensus import jensen_shannon
+from fer_models.evaluation.results import EvaluationError, Result, mean_predictions
 from fer_models.evidence import Agreement, agreement
 
 NUMBERS = ("no", "one", "two", "three", "four")
 
 
-def render_consensus(explanations: Sequence[Explanation], accuracy: float | None) -> str:
+# From this share of equal answers on, two models are said to count as one.
+SAME_ANSWERS = 0.95
+
+
+def describe_record(results: Mapping[str, Result]) -> str:
+    """How often the mean of the models' answers has been right, and whose answers hardly differ; "" if not known.
+
+    Args:
+        results: stored evaluations of the models that are asked, by name.
+    """
+    try:
+        mean = mean_predictions(list(results.values())) if len(results) > 1 else None
+    except EvaluationError:  # they are of different images, which the page's second tab tells
+        mean = None
+    if mean is None:
+        return ""
+    answers = {name: result.predictions.probabilities.argmax(axis=1) for name, result in results.items()}
+    shares = {pair: (answers[pair[0]] == answers[pair[1]]).mean() for pair in combinations(answers, 2)}
+    twins = "".join(
+        f" {TITLES[first]} and {TITLES[second]} give the same answer on {share:.1%} of them: count these two as one."
+        for (first, second), share in shares.items()
+        if share >= SAME_ANSWERS
+    )
+    return f"On FER-2013's test faces this mean is right {mean.accuracy:.1%} of the time.{twins}"
+
+
+def render_consensus(explanations: Sequence[Explanation], record: str) -> str:
     """Who agrees in one sentence, then the mean of all answers.
 
     Args:
         explanations: one a model.
-        accuracy: of that mean on FER-2013's test faces, in [0, 1]; None where it has not been measured.
+        record: as `describe_record` returns it.
     """
     sentence = f'<p class="verdict" role="status">{agreement_sentence(explanations)}</p>'
     if len(explanations) == 1:
@@ -27,12 +54,11 @@ def render_consensus(explanations: Sequence[Explanation], accuracy: float | None
     distributions = np.stack([explanation.probabilities for explanation in explanations])
     mean = distributions.mean(axis=0)
     first, second = np.argsort(-mean)[:2]
-    known = "" if accuracy is None else f" On FER-2013's test faces this mean is right {accuracy:.1%} of the time."
     models = _all_of(len(explanations)).lower()
     return f"""{sentence}
     <p class="consensus">The mean of {models}: <b>{EMOTIONS[first]}</b> {mean[first]:.0%}, then
-    {EMOTIONS[second]} {mean[second]:.0%}.{known} Their disagreement is {jensen_shannon(distributions):.2f}, on a scale
-    from 0 (all say the same) to 1 (no two have an emotion in common; Jensen-Shannon divergence).</p>"""
+    {EMOTIONS[second]} {mean[second]:.0%}. {record} Their disagreement is {jensen_shannon(distributions):.2f}, on a
+    scale from 0 (all say the same) to 1 (no two have an emotion in common; Jensen-Shannon divergence).</p>"""
 
 
 def agreement_sentence(explanations: Sequence[Explanation]) -> str:
@@ -73,7 +99,8 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
       <h3>Do the models look at the same places?</h3>
       <div class="scrolling"><table class="plain lined"><tr><td></td>{head}</tr>{rows}</table></div>
       <p class="legend">Rank correlation of two heat maps (1: the same order of places, 0: nothing to do with each
-      other), and how much of their hottest fifths is common to both (unrelated maps: 11 %).</p>
+      other), and how much of their hottest fifths is common to both (unrelated maps: 11 %). Faces lie alike in the
+      picture, so maps of different faces agree, too: by how much stands under “Trust the maps?”.</p>
     </section>"""
 
 

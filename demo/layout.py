@@ -8,13 +8,14 @@ from PIL import Image, ImageOps
 
 from demo.analysis import LAYERS
 from demo.cards import THUMBNAIL, render_choices
+from demo.consensus import describe_record
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
 from demo.painter import PAINT
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NO_MODELS, NOTHING_YET, OWN_PREDICTION, Responses
 from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
-from fer_models.evaluation.results import EvaluationError, Result, mean_predictions
+from fer_models.evaluation.results import Result
 
 INTRODUCTION = """\
 # FER Lens
@@ -85,11 +86,7 @@ def _responses(models: dict[str, EmotionModel], results: dict[str, Result]) -> R
     """The models' answers, with how often each of them, and all together, have been right."""
     results = {name: results[name] for name in models if name in results}
     accuracies = {name: result.metrics["test"]["accuracy"] for name, result in results.items()}
-    try:
-        mean_accuracy = mean_predictions(list(results.values())).accuracy if results else None
-    except EvaluationError:  # they are of different images, which the next tab tells
-        mean_accuracy = None
-    return Responses(models, accuracies, mean_accuracy)
+    return Responses(models, accuracies, describe_record(results))
 
 
 def _build_analysis_tab(responses: Responses) -> None:

@@ -44,16 +44,16 @@ class Responses:
     Args:
         models: by name.
         accuracies: on FER-2013's test faces, in [0, 1], by name, where they are known.
-        mean_accuracy: of the mean of their answers on these faces, if it is known.
+        record: of all of them together on these faces, see `describe_record`.
     """
 
     def __init__(
         self,
         models: dict[str, EmotionModel],
         accuracies: Mapping[str, float] | None = None,
-        mean_accuracy: float | None = None,
+        record: str = "",
     ) -> None:
-        self.models, self.accuracies, self.mean_accuracy = models, accuracies, mean_accuracy
+        self.models, self.accuracies, self.record = models, accuracies, record
 
     def on_photo(
         self, file: dict | None, emotion: str, layer: int | str, method: str, progress: gr.Progress = PROGRESS
@@ -111,7 +111,7 @@ class Responses:
         with _errors_as_a_sentence():
             explanations = explain_face(self.models, crops[chosen], target, layer, method)
             explanations = list(progress.tqdm(explanations, total=len(self.models), unit="models"))
-            return render_results(crops[chosen], self.models, explanations, self.accuracies, self.mean_accuracy)
+            return render_results(crops[chosen], self.models, explanations, self.accuracies, self.record)
 
     def on_results(self, crops: list[Crop], chosen: int | None) -> tuple[str, str, str]:
         """There are new results: returns (painter, changes, evidence), which start anew with them."""

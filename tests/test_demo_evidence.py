@@ -13,12 +13,12 @@ from PIL import Image
 from demo import analysis
 from demo.analysis import Crop, cover
 from demo.cards import render_results
-from demo.consensus import render_consensus, render_map_agreement
+from demo.consensus import describe_record, render_consensus, render_map_agreement
 from demo.faces import Face, landmarks_in_crop
 from demo.painter import NOT_PAINTED, render_changes, render_painter
 from demo.responses import NOTHING_YET, OWN_PREDICTION, Responses
 from fer_models import EMOTIONS, create_model
-from fer_models.evaluation.results import Predictions, Result, mean_predictions
+from fer_models.evaluation.results import Predictions, Result
 from fer_models.evidence import MEAN_LANDMARKS, region_masks
 from tests.test_demo import DEFAULTS, cards, explanation
 
@@ -54,22 +54,30 @@ def test_landmarks_are_told_in_the_crop(monkeypatch):
 
 def test_the_mean_of_all_answers_and_their_disagreement():
     apart = [explanation("baseline_cnn", "sad", 1.0), explanation("resnet50", "happy", 1.0)]
-    said = " ".join(render_consensus(apart, 0.6543).split())
+    said = " ".join(render_consensus(apart, "It is often right.").split())
     assert "<b>happy</b> 50%, then sad 50%." in said
-    assert "right 65.4% of the time" in said and "disagreement is 1.00" in said
-    together = " ".join(render_consensus([apart[0], explanation("resnet50", "sad", 1.0)], None).split())
-    assert "<b>sad</b> 100%" in together and "disagreement is 0.00" in together and "of the time" not in together
-    assert "disagreement" not in render_consensus(apart[:1], 0.6)
+    assert "It is often right. Their" in said and "disagreement is 1.00" in said
+    together = " ".join(render_consensus([apart[0], explanation("resnet50", "sad", 1.0)], "").split())
+    assert "<b>sad</b> 100%" in together and "disagreement is 0.00" in together
+    assert "disagreement" not in render_consensus(apart[:1], "")
 
 
-def test_the_accuracy_of_the_mean():
+def test_the_record_of_all_together():
     def result(*emotions: str) -> Result:
         probabilities = np.stack([0.4 + 0.6 * sure_of(emotion) for emotion in emotions])
         return Result({}, Predictions(np.uint8([3, 4]), np.ones(2, bool), probabilities, probabilities))
 
     # The second face is sad (4): two of three say so, and one of three is right about the first.
     results = [result("happy", "sad"), result("sad", "sad"), result("sad", "fear")]
-    assert mean_predictions(results).accuracy == 0.5
+    names = ("baseline_cnn", "resnet50", "resnet50_cbam")
+    assert describe_record(dict(zip(names, results, strict=True))).endswith("is right 50.0% of the time.")
+    twins = describe_record({"baseline_cnn": results[2], "resnet50": results[0], "resnet50_cbam": results[0]})
+    assert twins.endswith(
+        "ResNet-50 and ResNet-50 + CBAM give the same answer on 100.0% of them: count these two as one."
+    )
+    assert describe_record({"resnet50": results[0]}) == ""
+    shuffled = replace(results[1], predictions=replace(results[1].predictions, labels=np.uint8([4, 3])))
+    assert describe_record({"resnet50": results[0], "attn_cnn": shuffled}) == ""
 
 
 def test_heat_maps_of_different_models_are_compared():

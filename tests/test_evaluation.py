@@ -383,11 +383,15 @@ def test_comparisons_say_in_words_whether_a_difference_was_found():
         "resnet50_cbam": result_of("resnet50_cbam", [True] * 20 + [False] + [True] * 19),
     }
     lines = [line for line in render_results(results).splitlines() if line.startswith("- ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert lines[0].startswith("- `resnet50_cbam` minus `resnet50`: -2.5 points [")
-    assert lines[0].endswith("alone right on 0 and 1 images, p = 1.000: no difference found.")
+    assert lines[0].endswith("alone right on 0 and 1 images, the same answer on 97.5%, p = 1.000: no difference found.")
     assert lines[1].startswith("- `resnet50` minus `baseline_cnn`: +50.0 points [")
-    assert lines[1].endswith("alone right on 20 and 0 images, p < 0.001: `resnet50` is better.")
+    assert lines[1].endswith(
+        "alone right on 20 and 0 images, the same answer on 50.0%, p < 0.001: `resnet50` is better."
+    )
+    # The best of them beside the mean of all, which is right wherever two are.
+    assert lines[3].startswith("- `mean of the 3` minus `resnet50`: +0.0 points [+0.0, +0.0], alone right on 0 and 0")
 
 
 def test_models_evaluated_on_different_images_are_not_compared():

@@ -17,6 +17,7 @@ class Comparison:
         only_first: images that only the first model gets right.
         only_second: images that only the second model gets right.
         difference: accuracy of the second minus that of the first.
+        same_answer: share of the images to which both give the same answer, right or wrong.
         interval: 95 % interval (low, high) of `difference` over test images, by paired bootstrap.
         p_value: McNemar's exact test (two-sided) of the hypothesis that both are equally accurate.
     """
@@ -24,6 +25,7 @@ class Comparison:
     only_first: int
     only_second: int
     difference: float
+    same_answer: float
     interval: tuple[float, float]
     p_value: float
 
@@ -57,6 +59,7 @@ def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray, seed: int
         only_first=only_first,
         only_second=only_second,
         difference=(only_second - only_first) / n,
+        same_answer=float((first.argmax(axis=1) == second.argmax(axis=1)).mean()),
         interval=(float(low), float(high)),
         p_value=float(binomtest(only_second, disagreements).pvalue) if disagreements else 1.0,
     )
