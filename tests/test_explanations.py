@@ -409,6 +409,8 @@ def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
     text = conclusion({"attn_cnn": made_up})
     assert "lets every place through alike: within a face its gates lie 0.0006 apart, so where it looks cannot" in text
     assert "Its attention" not in text and "with Grad-CAM" not in text
+    attention["advantage"]["random"] = interval(-0.2)
+    assert "Every map beats random maps." in conclusion({"attn_cnn": made_up})
 
 
 def test_methods_that_fail_the_sanity_check_are_named(made_up):

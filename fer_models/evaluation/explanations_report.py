@@ -111,13 +111,18 @@ def _against(measured: Measured, baseline: str) -> str:
 
 
 def _attention_maps(name: str, model: MeasuredExplanations) -> str:
-    spread = model.figures["levelled"]["spread"]["mean"]
-    if spread <= SAME_GATES:
+    if _has_level_attention(model):
+        spread = model.figures["levelled"]["spread"]["mean"]
         return (
             f"In `{name}` spatial attention lets every place through alike: within a face its gates lie {spread:.1g} "
             "apart, so where it looks cannot be told."
         )
     return f"{_attention_and_gradcam(name, model)} {_attention_across_faces(model)}"
+
+
+def _has_level_attention(model: MeasuredExplanations) -> bool:
+    levelled = model.figures.get("levelled")
+    return levelled is not None and levelled["spread"]["mean"] <= SAME_GATES
 
 
 def _attention_and_gradcam(name: str, model: MeasuredExplanations) -> str:
@@ -156,7 +161,7 @@ def _attention_levelled(model: MeasuredExplanations) -> str:
     judgement = "hardly depend" if same["mean"] >= SAME_ANSWERS else "depend"
     return (
         f"With that attention levelled to its mean, the probabilities move by {number(moved, '.1%')} (total variation; "
-        f"that of the answer by {number(own, '+.1%')}) and the answer stays the same on {number(same, '.0%')} of the "
+        f"that of the answer by {number(own, '+z.1%')}) and the answer stays the same on {number(same, '.0%')} of the "
         f"faces: once trained, the answers {judgement} on where the network attends."
     )
 
@@ -202,10 +207,14 @@ def _regions(measured: Measured) -> str:
 
 
 def _named(measured: Measured, is_meant: Callable[[dict], bool]) -> str:
-    """Maps by name and model, such as "Grad-CAM, LayerCAM of `resnet50` and every map of `attn_cnn`"; "" for none."""
+    """Maps by name and model, such as "Grad-CAM, LayerCAM of `resnet50` and every map of `attn_cnn`"; "" for none.
+
+    Of an attention that lets every place through alike nothing is said: the order of its gates means nothing.
+    """
     groups = []
     for model_name, model in measured.items():
-        maps = model.figures["maps"]
+        is_level = _has_level_attention(model)
+        maps = {key: found for key, found in model.figures["maps"].items() if not (is_level and key == "attention")}
         meant = [MAP_NAMES[name] for name, figures in maps.items() if is_meant(figures)]
         if len(meant) == len(maps):
             groups.append(f"every map of `{model_name}`")
