@@ -115,7 +115,7 @@ def _dependence(figures: dict) -> dict[str, dict | None]:
 
 
 def _key(kinds: Mapping[str, str]) -> str:
-    return ", ".join(f'<b class="dot {kind}"></b> {name}' for kind, name in kinds.items())
+    return ", ".join(f'<b class="dot {kind}"></b>&nbsp;{name}' for kind, name in kinds.items())
 
 
 def _plots(plots: Mapping[str, Rows], kinds: Mapping[str, str], ends: tuple[float, float]) -> str:
