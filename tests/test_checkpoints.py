@@ -98,6 +98,6 @@ def test_a_config_that_is_none_is_refused(weights: Path) -> None:
 
 
 def test_the_shipped_checkpoints_load() -> None:
-    shipped = Path(__file__).parents[1] / "weights"
-    for name in sorted(folder.name for folder in shipped.iterdir() if folder.is_dir()):
-        assert load_model(name, shipped).name == name
+    for config in sorted((Path(__file__).parents[1] / "weights").rglob("config.json")):
+        name = config.parent.name
+        assert load_model(name, config.parents[1]).name == name
