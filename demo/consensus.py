@@ -14,7 +14,6 @@ from fer_models.evidence import Agreement, agreement
 
 NUMBERS = ("no", "one", "two", "three", "four")
 
-
 # From this share of equal answers on, two models are said to count as one.
 SAME_ANSWERS = 0.95
 

@@ -44,7 +44,11 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems
         results, problems: as `read_results` returns them.
     """
     try:
-        details = render_results(results, read_variants(weights_dir)) if results else ""
+        variants = read_variants(weights_dir)
+    except EvaluationError as error:
+        variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
+    try:
+        details = render_results(results, variants) if results else ""
     except EvaluationError as error:
         details, problems = "", [*problems, f"The tables are left out: {error}"]
     gr.HTML(_render_accuracies(results), elem_id="accuracies")

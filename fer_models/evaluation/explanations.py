@@ -177,15 +177,7 @@ def estimate(values: Iterable[float]) -> dict[str, float] | None:
 
     By percentile bootstrap, whose interval is too narrow for fewer than about ten faces.
     """
-    values = np.array(list(values), dtype=np.float64)
-    values = values[~np.isnan(values)]
-    n = len(values)
-    if n < 2:
-        return None
-    # Drawing n faces with replacement only matters through how often each is drawn: a multinomial.
-    draws = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    low, high = np.percentile(draws @ values / n, [2.5, 97.5])
-    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+    return estimate_over_draws(np.array([list(values)], dtype=np.float64))
 
 
 def estimate_over_draws(values: np.ndarray) -> dict[str, float] | None:
@@ -198,6 +190,7 @@ def estimate_over_draws(values: np.ndarray) -> dict[str, float] | None:
     draws, n = values.shape
     if n < 2:
         return None
+    # Drawing n faces with replacement only matters through how often each is drawn: a multinomial.
     rng = np.random.default_rng(0)
     of_draws, of_faces = (rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) for count in (draws, n))
     low, high = np.percentile(((of_draws @ values) * of_faces).sum(axis=1) / (draws * n), [2.5, 97.5])

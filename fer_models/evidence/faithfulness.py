@@ -77,14 +77,14 @@ class Faithfulness:
         }
         relations = {name: _relation(cost, costs) for name, costs in rivals.items()}
         comparison = ", ".join(f"{relations[name]} {name} ({_range(costs)})" for name, costs in rivals.items())
-        better, unbeaten = (
+        stronger, equal = (
             [name for name, relation in relations.items() if relation == wanted]
             for wanted in ("less than", "about as much as")
         )
-        if better:
-            conclusion = f"this map is worse than {' and '.join(better)}"
-        elif unbeaten:
-            conclusion = f"this map is no better than {' and '.join(unbeaten)}"
+        if stronger:
+            conclusion = f"this map is worse than {' and '.join(stronger)}"
+        elif equal:
+            conclusion = f"this map is no better than {' and '.join(equal)}"
         elif cost < MARGIN:
             conclusion = "nothing that this map shows was needed"
         else:
