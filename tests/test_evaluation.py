@@ -421,6 +421,18 @@ def test_a_variant_is_compared_with_the_shipped_model_of_its_name(tmp_path, eval
     assert "Trained by other recipes" not in render_results({"baseline_cnn": shipped})
 
 
+def test_variants_are_compared_with_each_other_where_they_share_their_recipe():
+    results = {"baseline_cnn": result_of("baseline_cnn", [True] * 4), "attn_cnn": result_of("attn_cnn", [True] * 4)}
+    variants = {
+        "attn_cnn, paper": result_of("attn_cnn", [True] * 4),
+        "baseline_cnn, paper": result_of("baseline_cnn", [True, True, True, False]),
+        "attn_cnn, without_attention": result_of("attn_cnn", [True] * 4),
+    }
+    pairs = [line.partition(":")[0] for line in render_results(results, variants).splitlines() if line[:2] == "- "]
+    assert len(pairs) == 1 + 1 + 3 + 1  # the shipped two, the best beside the mean, each variant, those of one recipe
+    assert pairs[-1] == "- `baseline_cnn, paper` minus `attn_cnn, paper`"
+
+
 def test_a_document_without_markers_is_left_alone():
     with pytest.raises(EvaluationError, match="results:begin"):
         replace_marked_block("no markers", "block")

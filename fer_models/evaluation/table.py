@@ -47,7 +47,7 @@ def render_results(results: dict[str, Result], variants: dict[str, Result] | Non
     Args:
         results: stored evaluations by model name.
         variants: those of the same models trained by other recipes, by "<name>, <recipe>". Each gets a row in a table
-            of its own, and is compared with the result of its name.
+            of its own, and is compared with the result of its name and with the other models of its recipe.
 
     Raises:
         EvaluationError: as `check_same_images`.
@@ -69,6 +69,7 @@ def render_results(results: dict[str, Result], variants: dict[str, Result] | Non
     best = max(results, key=lambda name: results[name].predictions.accuracy, default=None)
     pairs += [(best, mean) for mean in together]
     pairs += [(key, key.partition(",")[0]) for key in variants if key.partition(",")[0] in results]
+    pairs += [pair for pair in combinations(variants, 2) if len({key.partition(",")[2] for key in pair}) == 1]
     if pairs:
         compared = results | variants | together
         parts += [COMPARISON_HEAD, "\n".join(_comparison_line(compared, *pair) for pair in pairs)]
