@@ -8,7 +8,7 @@ import os
 import platform
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,8 @@ from fer_models.checkpoints import CONFIG_FILE, CheckpointError, load_model, rea
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
-from fer_models.training.loop import LossNotFinite, TrainingStopped, train, write_history
+from fer_models.training.budget import fit_to_minutes
+from fer_models.training.loop import LossNotFinite, TrainingStopped, planned_stages, train, write_history
 from fer_models.training.recipes import RECIPES
 from fer_models.training.state import StateError
 
@@ -34,6 +35,7 @@ examples:
   python train.py --model all --data fer2013.csv --recipe paper
   python train.py --model resnet50 --data data/fer2013 --backbone-weights resnet50-0676ba61.pth --resume
   accelerate launch --num_processes 2 train.py --model resnet50_cbam --data data/fer2013      (two GPUs)
+  python train.py --model resnet50 --data data/fer2013 --minutes 50                            (an hour of a rented GPU)
   torchrun --nproc_per_node 2 train.py --model attn_cnn --data data/fer2013 --device cpu      (two CPU processes)
 
 Ctrl-C (or SIGTERM) saves the state and stops; the same command with --resume goes on from there. After kill -9 or a
@@ -69,16 +71,27 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         recipe = recipe.scaled_to(arguments.epochs)
     precision = _mixed_precision(arguments.precision)
     accelerator = Accelerator(mixed_precision=precision, cpu=arguments.device == "cpu")
+    if accelerator.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     set_seed(arguments.seed)
     model = create_model(name, **recipe.architecture)
     parts = load_backbone(model, backbone) if name.startswith("resnet50") and backbone else {}
     teacher = load_model(recipe.teacher, arguments.teacher_weights, accelerator.device) if recipe.teacher else None
-    log.info("Training %s for %g epochs on %s, %s.", name, recipe.epochs, accelerator.device, precision)
+    run_dir = Path(arguments.runs) / name
+    if arguments.minutes:
+        planned = planned_stages(run_dir) if arguments.resume else None
+        recipe = (
+            replace(recipe, stages=planned)
+            if planned
+            else fit_to_minutes(recipe, model, data, accelerator, arguments.minutes)
+        )
+    log.info("Training %s for %.3g epochs on %s, %s.", name, recipe.epochs, accelerator.device, precision)
     result = train(
         model,
         recipe,
         data,
-        Path(arguments.runs) / name,
+        run_dir,
         accelerator,
         seed=arguments.seed,
         resume=arguments.resume,
@@ -124,6 +137,10 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
             folder,
         )
         return
+    if not arguments.test:
+        best = max(row["validation_accuracy"] for row in result.history if row["size"] == model.input_size)
+        log.info("%s: PublicTest accuracy %.2f %%, not tested. Written to %s.", name, 100 * best, folder)
+        return
     # Tested as shipped: half-precision weights, read back and verified.
     shipped = load_model(name, arguments.weights, accelerator.device)
     metrics = evaluate_checkpoint(shipped, data, folder, training)
@@ -152,7 +169,17 @@ def parse_arguments() -> argparse.Namespace:
         "attn_cnn's default but for its attention; trunk, grow, enlarge and finish: the ResNets on a machine without "
         "an accelerator, in four parts (see README)",
     )
-    parser.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
+    length.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="measure a few steps at each image size, then scale the recipe so that training takes about M minutes",
+    )
+    parser.add_argument(
+        "--no-test", dest="test", action="store_false", help="end a trial run without a look at PrivateTest"
+    )
     parser.add_argument(
         "--backbone-weights",
         default="imagenet",
@@ -182,8 +209,10 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.model != "all" and arguments.model not in RECIPES[arguments.recipe]:
         parser.error(f"The recipe {arguments.recipe!r} is for {', '.join(RECIPES[arguments.recipe])} only.")
-    if arguments.epochs is not None and arguments.epochs <= 0:
-        parser.error("--epochs must be above 0.")
+    for option in ("epochs", "minutes"):
+        value = getattr(arguments, option)
+        if value is not None and value <= 0:
+            parser.error(f"--{option} must be above 0.")
     return arguments
 
 

@@ -151,8 +151,9 @@ def _attention_figure(title: str, explanation: Explanation) -> str:
     caption = f"<b>Spatial attention</b>, {low:.3f} to {high:.3f}<br>inside the model, {height} × {width} cells" + (
         "" if explanation.is_empty else "; " + _agreement_with(method, agreement(attention, explanation.heatmap))
     )
-    # Not stretched to the colours' full range: gates between 0.881 and 0.882 would look like a choice of places.
-    return _overlay(attention, caption, (0, 1), f"Spatial attention of {title}")
+    # Not stretched from its own minimum: gates between 0.881 and 0.882 would look like a choice of places.
+    top = max(1.0, float(high))
+    return _overlay(attention / top, caption, (0, top), f"Spatial attention of {title}")
 
 
 def _agreement_with(method: str, found: Agreement) -> str:

@@ -1,6 +1,7 @@
 """The four models and their attention."""
 
 import gc
+import math
 import weakref
 
 import pytest
@@ -42,7 +43,7 @@ def test_without_batch_norm_there_is_none() -> None:
 
 
 def test_without_attention_the_features_are_pooled_as_they_are() -> None:
-    model = create_model("attn_cnn", attention=False).eval()
+    model = create_model("attn_cnn", attention="none").eval()
     assert model.spatial_attention is None
     features = torch.rand(2, 256, 8, 8)
     with torch.inference_mode():
@@ -76,9 +77,39 @@ def test_channel_attention_by_hand() -> None:
     assert torch.allclose(module.weights, torch.sigmoid(torch.tensor([[5.0, -5.0]])))
 
 
-def test_cbam_starts_almost_as_the_identity() -> None:
-    features = torch.rand(2, 32, 7, 7)
-    assert torch.allclose(CBAM(32)(features), features * torch.sigmoid(torch.tensor(2.0)) ** 2, atol=1e-6)
+def test_softmax_attention_by_hand() -> None:
+    module = SpatialAttention(kernel_size=1, normalisation="softmax").eval()
+    with torch.no_grad():
+        module.conv.weight[:] = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)  # the mean over channels
+        module.bn.weight.fill_(math.sqrt(1 + module.bn.eps))  # undoes the division by the running deviation
+    features = torch.tensor([0.0, math.log(3.0)]).view(1, 1, 1, 2)
+    result = module(features)
+    # Shares 1/4 and 3/4 of two places.
+    assert torch.allclose(module.map, torch.tensor([[[0.5, 1.5]]]))
+    assert torch.allclose(result, features * torch.tensor([0.5, 1.5]))
+
+
+def test_softmax_attention_starts_as_plain_pooling() -> None:
+    features = torch.rand(2, 32, 8, 8)
+    assert torch.allclose(SpatialAttention(normalisation="softmax")(features), features)
+
+
+def test_attention_of_older_checkpoints_is_told_by_a_bool() -> None:
+    assert create_model("attn_cnn", attention=True).config["attention"] == "sigmoid"
+    assert create_model("attn_cnn", attention=False).config["attention"] == "none"
+    assert create_model("attn_cnn").spatial_attention.normalisation == "softmax"
+
+
+def test_an_unknown_normalisation_is_refused() -> None:
+    with pytest.raises(ValueError, match="no normalisation 'hardmax'. Choose one of: softmax, sigmoid"):
+        SpatialAttention(normalisation="hardmax")
+
+
+def test_cbams_gates_differ_between_places_from_the_start() -> None:
+    cbam = CBAM(32)
+    cbam(torch.rand(2, 32, 7, 7))
+    assert torch.allclose(cbam.channel.weights, torch.sigmoid(torch.tensor(2.0)))  # all channels alike
+    assert cbam.spatial.map.std() > 0.05 and 0.8 < cbam.spatial.map.mean() < 0.9
 
 
 def test_attention_maps_hold_neither_a_graph_nor_an_older_batch() -> None:

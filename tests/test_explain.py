@@ -36,10 +36,10 @@ SMALL = {
 }
 
 
-def _create(name: str) -> EmotionModel:
+def _create(name: str, **config: object) -> EmotionModel:
     """A small model in which every part does something: no zero weights, running statistics of its own."""
     generator = torch.manual_seed(MODEL_NAMES.index(name))
-    model = create_model(name, **SMALL[name]).eval()
+    model = create_model(name, **SMALL[name], **config).eval()
     if name.startswith("resnet50"):
         model.input_size = 64
     for module in model.modules():
@@ -186,11 +186,11 @@ def test_gradcam_equals_the_library_on_the_shipped_weights(name):
         _assert_close(explanation.class_maps[target], expected[0], expected)
 
 
-@pytest.mark.parametrize("name", [*MODEL_NAMES, "attn_cnn without attention"])
+@pytest.mark.parametrize("name", [*MODEL_NAMES, "attn_cnn none", "attn_cnn sigmoid"])
 def test_the_closed_forms_equal_automatic_differentiation(models, name):
     """In double precision, with channels that share a maximum and cells in which every channel is zero."""
-    without = create_model("attn_cnn", **SMALL["attn_cnn"], attention=False).eval()
-    model = copy.deepcopy(models.get(name, without)).double()
+    name, _, attention = name.partition(" ")
+    model = copy.deepcopy(_create(name, attention=attention) if attention else models[name]).double()
     generator = torch.manual_seed(0)
     with torch.no_grad():
         features = model.forward_features(torch.rand(3, 3, model.input_size, model.input_size).double())

@@ -1,5 +1,6 @@
 """Recipes, schedules, the loop and its interruptions, on small networks and small data."""
 
+import copy
 import json
 import math
 import os
@@ -18,8 +19,9 @@ from safetensors.torch import save_file
 from fer_models.architectures import EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation
 from fer_models.data.fer2013 import FER2013
+from fer_models.training import budget
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
-from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, _targets, train
+from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, _Run, _targets, train
 from fer_models.training.recipes import RECIPES, Recipe
 from fer_models.training.schedule import learning_rate, plan
 from fer_models.training.state import StateError, read_progress, read_state
@@ -99,8 +101,18 @@ def test_paper_recipe_is_the_papers() -> None:
 
 
 def test_both_resnets_have_the_same_recipes() -> None:
+    """But for the rate at which CBAM, which only one of them has, is trained."""
     for recipe in ("default", "paper", "finish"):
-        assert RECIPES[recipe]["resnet50"] == RECIPES[recipe]["resnet50_cbam"]
+        assert RECIPES[recipe]["resnet50"] == replace(RECIPES[recipe]["resnet50_cbam"], rate_factors={})
+
+
+def test_a_rate_factor_moves_its_submodule_only(small_data: FER2013, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, stages=((48, 1),), ema=0.0, learning_rate=1e-3, weight_decay=0.0)
+    faster = replace(recipe, rate_factors={"attention": 0.0})
+    before = dict(tiny_model().named_parameters())
+    after = dict(run(small_data, tmp_path / "slow", faster).model.named_parameters())
+    for name, parameter in before.items():
+        assert torch.equal(parameter, after[name]) == name.startswith("attention."), name
 
 
 def test_it_learns_and_keeps_the_best_weights_of_the_last_size(small_data: FER2013, tmp_path: Path) -> None:
@@ -203,6 +215,47 @@ def test_early_stopping(small_data: FER2013, tmp_path: Path) -> None:
     assert len(history) == history.index(max(history, key=lambda row: row["validation_accuracy"])) + 1 + 3
 
 
+def test_early_stopping_begins_with_the_last_size(small_data: FER2013, tmp_path: Path) -> None:
+    """Weights of a smaller size are never kept, so a run stopped there would end without any."""
+    recipe = replace(RECIPE, stages=((32, 4), (48, 2)), learning_rate=0.0, patience=1, ema=0.0)
+    result = run(small_data, tmp_path, recipe)
+    assert [row["size"] for row in result.history] == [32, 32, 32, 32, 48, 48]
+
+
+def test_the_moving_average_by_hand(small_data: FER2013, tmp_path: Path) -> None:
+    run = _Run(tiny_model(), replace(RECIPE, ema=0.5), tmp_path, Accelerator(cpu=True), {})
+    averaged, weight = run.average.fc.bias, run.model.fc.bias
+    expected = []
+    for value in (1.0, 3.0, 5.0):
+        weight.data.fill_(value)
+        run.update_average()
+        expected.append(averaged[0].item())
+    # Decays 0, 2/11, 3/12: the first value as it is, then 2/11 and 1/4 of what was there.
+    second = 1 + (1 - 2 / 11) * 2
+    assert expected == pytest.approx([1, second, second / 4 + 5 * 3 / 4])
+
+
+def test_a_recipe_is_fitted_to_minutes(
+    small_data: FER2013, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each stage keeps its share of the epochs; the time is what those cost."""
+    seconds = {48: 2.0, 72: 4.0}
+    monkeypatch.setattr(budget, "_epoch_seconds", lambda recipe, model, data, accelerator, size: seconds[size])
+    recipe, model = replace(RECIPE, stages=((48, 2), (72, 1))), tiny_model()
+    with caplog.at_level("INFO"):
+        fitted = budget.fit_to_minutes(recipe, model, small_data, Accelerator(cpu=True), minutes=4)
+    assert fitted.stages == (pytest.approx((48, 60), rel=1e-3), pytest.approx((72, 30), rel=1e-3))  # 120 + 120 s
+    assert "Planned: 90.00 epochs in 4.0 min." in caplog.text
+
+
+def test_measuring_leaves_the_model_as_it_is(small_data: FER2013) -> None:
+    model = tiny_model()
+    before = copy.deepcopy(model.state_dict())
+    fitted = budget.fit_to_minutes(RECIPE, model, small_data, Accelerator(cpu=True), minutes=1)
+    assert fitted.epochs > 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
 def test_backbone_tensors_are_counted_by_stage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     donor = create_model("resnet50")
     part = {name: t + 1 for name, t in donor.state_dict().items() if name.startswith(("conv1", "bn1", "layer1"))}
@@ -266,6 +319,24 @@ def test_killed_training_resumes_and_writes_a_whole_checkpoint(kaggle_folder: Pa
     training = json.loads((folder / "config.json").read_text())["training"]
     assert training["command"].startswith("python train.py --model baseline_cnn")
     assert training["seed"] == 0 and training["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_a_timed_trial_without_a_test_can_be_resumed(kaggle_folder: Path, tmp_path: Path) -> None:
+    arguments = command(kaggle_folder, tmp_path, "--minutes", "0.1", "--no-test")
+    options = {"cwd": ROOT, "env": environment(tmp_path), "capture_output": True, "text": True}
+    finished = subprocess.run([sys.executable, *arguments], **options)
+    assert finished.returncode == 0, finished.stderr
+    assert "Planned: " in finished.stderr and "not tested" in finished.stderr
+    assert set(os.listdir(tmp_path / "weights" / "baseline_cnn")) == {"config.json", "history.csv", "model.safetensors"}
+    # Measured anew the plan would differ, and the state would be another run's.
+    resumed = subprocess.run([sys.executable, *arguments, "--resume"], **options)
+    assert resumed.returncode == 0 and "Planned" not in resumed.stderr, resumed.stderr
+
+
+def test_training_imports_neither_the_page_nor_grad_cam() -> None:
+    """A rented GPU machine need not have them."""
+    code = "import sys, train\nassert not {'gradio', 'pytorch_grad_cam', 'demo'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: Path, tmp_path: Path) -> None:

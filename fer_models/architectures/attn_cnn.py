@@ -1,8 +1,10 @@
 """A compact residual CNN with spatial attention right in front of its classification head."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
-from fer_models.architectures.attention import SpatialAttention
+from fer_models.architectures.attention import Normalisation, SpatialAttention
 from fer_models.architectures.base import EmotionModel, grey_standardised
 from fer_models.emotions import EMOTIONS
 
@@ -33,7 +35,9 @@ class AttentionCNN(EmotionModel):
         blocks: residual blocks in each of the three stages.
         dropout: probability of dropping a pooled feature in front of the linear layer.
         batch_norm: batch normalisation after each convolution of the body.
-        attention: without it the features go to the pool as they are. What attention is worth is measured against that.
+        attention: how spatial attention is normalised, "softmax" (the student paper's equation 4) or "sigmoid" (CBAM's
+            gates); "none" passes the features to the pool as they are, which is what attention is measured against.
+            Older checkpoints say True for "sigmoid" and False for "none".
     """
 
     name = "attn_cnn"
@@ -46,8 +50,10 @@ class AttentionCNN(EmotionModel):
         blocks: tuple[int, int, int] = (1, 1, 1),
         dropout: float = 0.2,
         batch_norm: bool = True,
-        attention: bool = True,
+        attention: Normalisation | Literal["none"] | bool = "softmax",
     ) -> None:
+        if isinstance(attention, bool):
+            attention = "sigmoid" if attention else "none"
         super().__init__(
             widths=list(widths), blocks=list(blocks), dropout=dropout, batch_norm=batch_norm, attention=attention
         )
@@ -60,7 +66,7 @@ class AttentionCNN(EmotionModel):
         self.stage1 = _residual_stage(widths[0], widths[0], 2, blocks[0], batch_norm)
         self.stage2 = _residual_stage(widths[0], widths[1], 2, blocks[1], batch_norm)
         self.stage3 = _residual_stage(widths[1], widths[2], 1, blocks[2], batch_norm)
-        self.attention = SpatialAttention() if attention else nn.Identity()
+        self.attention = nn.Identity() if attention == "none" else SpatialAttention(normalisation=attention)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
 

@@ -28,7 +28,7 @@ def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> 
     """
     name = metrics["model"]
     training = metrics["training"]
-    has_its_attention = config["architecture"].get("attention", True)
+    has_its_attention = config["architecture"].get("attention") not in (False, "none")
     metadata = ModelCardData(
         license="mit",
         library_name="pytorch",

@@ -68,11 +68,11 @@ def _mean(features: Tensor) -> Tensor:
 
 
 def _derivatives(attention: SpatialAttention, weight: Tensor, cells: Tensor, *directions: Tensor) -> list[Tensor]:
-    """Directional derivatives of z = W pool(s A) + b with s = sigmoid(BN(conv([mean_k A; max_k A]))).
+    """Directional derivatives of z = W pool(s A) + b with s = sigmoid(l) or P softmax(l), l as in the module.
 
-    dz_c / ds(p) is the emotion's map without the gate, sum_k W_ck A_k(p) / P. From the gate it goes back through
-    sigmoid, batch norm and convolution to the mean and the maximum over channels; channels that share a maximum share
-    its gradient.
+    m(p) = dz_c / ds(p) is the emotion's map without attention, sum_k W_ck A_k(p) / P. From there it goes back through
+    the normalisation, dz_c / dl = m s (1 - s) for the sigmoid and s (m - mean(m s)) for the softmax, then through batch
+    norm and convolution to the mean and the maximum over channels; channels that share a maximum share its gradient.
 
     Args:
         attention: behind its forward pass, so that `map` is s.
@@ -85,7 +85,11 @@ def _derivatives(attention: SpatialAttention, weight: Tensor, cells: Tensor, *di
     """
     weight = weight / cells.shape[2]
     gate, norm = attention.map[:, None], attention.bn
-    slopes = (weight @ cells).unflatten(2, gate.shape[2:]) * gate * (1 - gate)
+    without = (weight @ cells).unflatten(2, gate.shape[2:])
+    if attention.normalisation == "softmax":
+        slopes = gate * (without - (without * gate).mean(dim=(2, 3), keepdim=True))
+    else:
+        slopes = without * gate * (1 - gate)
     slopes = slopes.flatten(0, 1)[:, None] * norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     # The convolution's transpose, written as a convolution with the kernel turned round: twice as fast here.
     kernel = attention.conv.weight.flip(2, 3).transpose(0, 1)

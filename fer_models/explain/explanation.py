@@ -21,7 +21,8 @@ class Explanation:
         heatmap: float32 (h, w), not negative and unscaled, so that its magnitude can be compared between emotions.
         class_maps: float32 (7, h, w), the signed Grad-CAM maps of all emotions, in front of the ReLU: `heatmap` is
             what is positive in class_maps[target]. None for the other methods and for the shallower stages.
-        spatial_attention: float32 (h', w') in (0, 1), or None where the model has none.
+        spatial_attention: float32 (h', w'), by what each place's features are multiplied, or None where the model has
+            none: a gate in (0, 1), or with softmax attention the place's share times the number of places (mean 1).
         channel_attention: float32 (C,) in (0, 1), or None where the model has none.
         seconds: wall-clock time from the face to this explanation; for a batch, the batch's time divided by its size.
     """

@@ -5,6 +5,7 @@ weights, average and optimizer, the position is therefore all that a resumed run
 of an uninterrupted one (on one CPU with the same number of threads).
 """
 
+import copy
 import csv
 import hashlib
 import logging
@@ -21,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from fer_models.architectures import EmotionModel
@@ -46,6 +46,12 @@ log = logging.getLogger(__name__)
 
 # Steps between looks at the loss, the clock and the signals: on an accelerator each look waits for the device.
 CHECK_EVERY = {"cpu": 1, "mps": 20, "cuda": 20}
+
+
+STATE_FILE = "state.safetensors"
+
+# Images of a forward pass in validation.
+BATCH = 128
 
 
 class TrainingStopped(Exception):
@@ -121,8 +127,8 @@ def train(
         last_save = time.monotonic()
         for index, segment in list(enumerate(segments))[progress.segment :]:
             if progress.step == 0 and segment.new_size:
-                run.average.n_averaged.zero_()  # weights averaged at another size are worth nothing at this one
-            order = _shuffled(len(training), seed, index)
+                progress.averaged = 0  # weights averaged at another size are worth nothing at this one
+            order = _shuffled(len(training), seed, index).to(accelerator.device)
             run.wrapped.train()
             loss_sum, correct = progress.loss, progress.correct
             first, seconds_before, started = progress.step, progress.seconds, time.monotonic()
@@ -166,7 +172,9 @@ def train(
             if segment.size == segments[-1].size:
                 run.keep_if_best(row["validation_accuracy"], index)
             progress.segment, progress.step, progress.loss, progress.correct = index + 1, 0, 0.0, 0
-            out_of_patience = recipe.patience is not None and index - progress.best_segment >= recipe.patience
+            # Smaller sizes only prepare the last one: patience begins with its first segment.
+            waited = index - progress.best_segment if progress.best_segment >= 0 else 0
+            out_of_patience = recipe.patience is not None and waited >= recipe.patience
             if out_of_patience:
                 progress.segment = len(segments)
             run.save()
@@ -181,6 +189,18 @@ def train(
     return Result(model.eval(), progress.history, progress.seconds, progress.images)
 
 
+def planned_stages(run_dir: Path) -> tuple[tuple[int, float], ...] | None:
+    """The stages of the run whose state is in `run_dir`, to resume it as it was planned; None if there is no state.
+
+    Raises:
+        StateError: the file is not a training state.
+    """
+    file = run_dir / STATE_FILE
+    if not file.exists():
+        return None
+    return tuple((size, epochs) for size, epochs in read_progress(file)["identity"]["recipe"]["stages"])
+
+
 @dataclass
 class _Progress:
     """The position in a run, and what has been counted on the way.
@@ -189,6 +209,7 @@ class _Progress:
         segment, step: segments finished, and steps done in the next one.
         loss, correct: sums over those steps.
         seconds, images: spent and seen since the beginning.
+        averaged: steps that the moving average holds.
         best_accuracy, best_segment: where the best weights come from; -1 before there are any.
         history: one row a finished segment.
     """
@@ -199,6 +220,7 @@ class _Progress:
     correct: int = 0
     seconds: float = 0.0
     images: int = 0
+    averaged: int = 0
     best_accuracy: float = 0.0
     best_segment: int = -1
     history: list[dict] = field(default_factory=list)
@@ -211,11 +233,12 @@ class _Run:
         self, model: EmotionModel, recipe: Recipe, run_dir: Path, accelerator: Accelerator, identity: dict
     ) -> None:
         self.recipe, self.accelerator, self.identity = recipe, accelerator, identity
-        self.run_dir, self.state_file = run_dir, run_dir / "state.safetensors"
+        self.run_dir, self.state_file = run_dir, run_dir / STATE_FILE
         self.model = model.to(accelerator.device, memory_format=torch.channels_last)
         for name in recipe.frozen:
             self.model.get_submodule(name).requires_grad_(False)
-        self.average = AveragedModel(self.model, multi_avg_fn=_average_step(recipe.ema), use_buffers=True)
+        self.average = copy.deepcopy(self.model)
+        self._averaged, self._current = _tensors_by_kind(self.average), _tensors_by_kind(self.model)
         self.wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, recipe))
         self.progress = _Progress()
         self.best: dict[str, Tensor] = {}
@@ -251,19 +274,31 @@ class _Run:
     def step(self, faces: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, Tensor]:
         """One update of the weights towards targets (N, 7). Returns the loss and the logits (N, 7)."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_factor"]
         logits = self.wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
         loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.optimizer.step()
-        self.average.update_parameters(self.model)
+        self.update_average()
         return loss.detach(), logits.detach()
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Exponential moving average that forgets its start quickly: decay min(d, n / (9 + n)) at the n-th step.
+
+        Not torch's AveragedModel: its count lies on the device, and reading it makes every step wait for the device.
+        """
+        self.progress.averaged += 1
+        n = self.progress.averaged
+        weight = 1.0 if n == 1 else 1 - min(self.recipe.ema, n / (9 + n))
+        torch._foreach_lerp_(self._averaged[True], self._current[True], weight)
+        torch._foreach_copy_(self._averaged[False], self._current[False])  # batch normalisation's counters
 
     @property
     def kept(self) -> nn.Module:
         """The weights that are validated and shipped."""
-        return self.average.module if self.recipe.ema else self.model
+        return self.average if self.recipe.ema else self.model
 
     def validate(self, validation: Split, segment: Segment, rate: float) -> dict:
         """Closes a segment: a row of the history, of all processes together."""
@@ -296,10 +331,10 @@ def validate(model: nn.Module, split: Split, size: int, accelerator: Accelerator
     """Mean cross-entropy and accuracy over a split, shared among the processes."""
     model.eval()
     loss, correct, count = torch.zeros(3, device=accelerator.device)
-    for start in range(accelerator.process_index * 64, len(split), accelerator.num_processes * 64):
-        labels = split.labels[start : start + 64]
+    for start in range(accelerator.process_index * BATCH, len(split), accelerator.num_processes * BATCH):
+        labels = split.labels[start : start + BATCH]
         with accelerator.autocast():
-            logits = model(enlarge(split.images[start : start + 64], size)).float()
+            logits = model(enlarge(split.images[start : start + BATCH], size)).float()
         loss += F.cross_entropy(logits, labels, reduction="sum")
         correct += (logits.argmax(dim=1) == labels).sum()
         count += len(labels)
@@ -317,29 +352,27 @@ def _targets(training: Split, teacher: EmotionModel | None) -> Tensor:
     return (labels + taught) / 2
 
 
-# ---- Optimizer and average ----------------------------------------------------------------------------------------
+# ---- Optimizer ----------------------------------------------------------------------------------------------------
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """Weight decay on matrices and kernels only, and the recipe's rate factor for each submodule that it names."""
+    groups = []
+    faster = {p: factor for name, factor in recipe.rate_factors.items() for p in model.get_submodule(name).parameters()}
+    for factor in sorted({1.0, *recipe.rate_factors.values()}):
+        members = [p for p in model.parameters() if p.requires_grad and faster.get(p, 1.0) == factor]
+        for is_matrix, decay in ((True, recipe.weight_decay), (False, 0.0)):
+            parameters = [p for p in members if (p.ndim > 1) == is_matrix]
+            if parameters:
+                groups.append({"params": parameters, "weight_decay": decay, "rate_factor": factor})
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimizer]
     return kind(groups, lr=recipe.learning_rate, fused=True)
 
 
-def _average_step(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """Exponential moving average that forgets its start quickly: decay min(d, (1 + n) / (10 + n)) at the n-th step."""
-
-    def step(averaged: list[Tensor], current: list[Tensor], n: Tensor) -> None:
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
-        else:  # batch normalisation's counters
-            torch._foreach_copy_(averaged, current)
-
-    return step
+def _tensors_by_kind(model: nn.Module) -> dict[bool, list[Tensor]]:
+    """Weights and buffers: under True those of floating point, under False the counters."""
+    tensors = model.state_dict().values()
+    return {kind: [tensor for tensor in tensors if tensor.is_floating_point() == kind] for kind in (True, False)}
 
 
 # ---- Randomness and the share of each process ---------------------------------------------------------------------
