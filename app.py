@@ -5,18 +5,19 @@ from pathlib import Path
 
 from demo.analysis import load_models
 from demo.layout import LAUNCH_OPTIONS, build_page
+from fer_models.checkpoints import default_weights_dir
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Serves the page on which four models explain what they see in a face."
+        description="Serves the page that shows what facial-emotion models make of a face, and where they look."
     )
     parser.add_argument(
         "--weights",
         type=Path,
-        default=Path(__file__).parent / "weights",
+        default=default_weights_dir(),
         metavar="DIR",
-        help="folder with one folder a model in it; default: weights, beside this file",
+        help="folder with one folder per model; default: weights, beside this file, or $FER_LENS_WEIGHTS",
     )
     weights_dir = parser.parse_args().weights
 

@@ -1,8 +1,6 @@
-"""Trains one of the four models on FER-2013, or all of them: see `python train.py --help`."""
+"""Training of one or all models on FER-2013: see `python train.py --help`."""
 
 import argparse
-import csv
-import json
 import logging
 import os
 import platform
@@ -17,13 +15,21 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from fer_models.architectures import MODEL_NAMES, create_model
-from fer_models.checkpoints import CONFIG_FILE, CheckpointError, load_model, read_config, save_checkpoint
+from fer_models.architectures import MODELS, create_model
+from fer_models.checkpoints import (
+    CONFIG_FILE,
+    CheckpointError,
+    load_model,
+    read_config,
+    read_history,
+    save_checkpoint,
+    write_history,
+)
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
 from fer_models.training.budget import fit_to_minutes
-from fer_models.training.loop import LossNotFinite, TrainingStopped, planned_stages, train, write_history
+from fer_models.training.loop import LossNotFinite, TrainingStopped, planned_stages, train
 from fer_models.training.recipes import RECIPES
 from fer_models.training.state import StateError
 
@@ -38,18 +44,16 @@ examples:
   python train.py --model resnet50 --data data/fer2013 --minutes 50                            (an hour of a rented GPU)
   torchrun --nproc_per_node 2 train.py --model attn_cnn --data data/fer2013 --device cpu      (two CPU processes)
 
-Ctrl-C (or SIGTERM) saves the state and stops; the same command with --resume goes on from there. After kill -9 or a
-power cut it goes on from the last state, at most --save-every minutes earlier.
+Ctrl-C (or SIGTERM) saves the state and stops; the same command with --resume continues from there. After kill -9 or a
+power cut, it continues from the last state, at most --save-every minutes old.
 """
 
 
 def main() -> int:
     arguments = parse_arguments()
-    is_main_process = os.environ.get("RANK", "0") == "0"  # as launchers set it; Accelerate is not up yet
+    is_main_process = os.environ.get("RANK", "0") == "0"  # set by launchers; Accelerate is not initialised yet
     logging.basicConfig(level=logging.INFO if is_main_process else logging.WARNING, format="%(message)s")
-    names = (
-        [n for n in MODEL_NAMES if n in RECIPES[arguments.recipe]] if arguments.model == "all" else [arguments.model]
-    )
+    names = list(RECIPES[arguments.recipe]) if arguments.model == "all" else [arguments.model]
     try:
         backbone = _backbone_for(names, arguments)
         data = load_fer2013(arguments.data)
@@ -65,7 +69,7 @@ def main() -> int:
 
 
 def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone: dict[str, torch.Tensor]) -> None:
-    """Trains a model, writes its checkpoint, and tests it once."""
+    """Trains a model, writes its checkpoint and evaluates it once on PrivateTest."""
     recipe = RECIPES[arguments.recipe][name]
     if arguments.epochs:
         recipe = recipe.scaled_to(arguments.epochs)
@@ -76,7 +80,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         torch.set_float32_matmul_precision("high")
     set_seed(arguments.seed)
     model = create_model(name, **recipe.architecture)
-    parts = load_backbone(model, backbone) if name.startswith("resnet50") and backbone else {}
+    parts = load_backbone(model, backbone) if MODELS[name].pretrained and backbone else {}
     teacher = load_model(recipe.teacher, arguments.teacher_weights, accelerator.device) if recipe.teacher else None
     run_dir = Path(arguments.runs) / name
     if arguments.minutes:
@@ -110,7 +114,10 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         "backbone_weights": Path(arguments.backbone_weights).name if parts else "none",
         "backbone_parts": parts,
         "started_from": earlier,
-        "teacher": {"name": teacher.name, "sha256": read_config(teacher.name, arguments.teacher_weights)["sha256"]}
+        "teacher": {
+            "name": teacher.name,
+            "sha256": read_config(Path(arguments.teacher_weights) / teacher.name)["sha256"],
+        }
         if teacher
         else None,
         "precision": precision,
@@ -125,12 +132,12 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
     }
     folder = Path(arguments.weights) / name
     save_checkpoint(result.model, folder, training)
-    start = float(earlier_history[-1]["epoch"]) if earlier_history else 0
+    start = earlier_history[-1]["epoch"] if earlier_history else 0
     history = [{**row, "epoch": round(start + row["epoch"], 6)} for row in result.history]
-    write_history(folder / "history.csv", [*earlier_history, *history])
+    write_history(folder, [*earlier_history, *history])
     if recipe.stages[-1][0] != model.input_size:
         log.info(
-            "%s ended at %d px but runs at %d: %s is a start for another run (--backbone-weights), not tested.",
+            "%s ended at %d px but runs at %d px: not tested. %s can start another run (--backbone-weights).",
             name,
             recipe.stages[-1][0],
             model.input_size,
@@ -141,33 +148,33 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         best = max(row["validation_accuracy"] for row in result.history if row["size"] == model.input_size)
         log.info("%s: PublicTest accuracy %.2f %%, not tested. Written to %s.", name, 100 * best, folder)
         return
-    # Tested as shipped: half-precision weights, read back and verified.
+    # Evaluated from the checkpoint: half-precision weights, read back and verified.
     shipped = load_model(name, arguments.weights, accelerator.device)
-    metrics = evaluate_checkpoint(shipped, data, folder, training)
+    metrics = evaluate_checkpoint(shipped, data, folder)
     log.info("%s: PrivateTest accuracy %.2f %%. Written to %s.", name, 100 * metrics["test"]["accuracy"], folder)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Trains one of the four models on FER-2013 (or all), tests it once on PrivateTest, and writes "
-        "weights, figures and a model card to weights/<model>/.",
+        description="Trains one model on FER-2013 (or all), tests it once on PrivateTest, and writes "
+        "weights, plots and a model card to weights/<model>/.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", required=True, choices=[*MODEL_NAMES, "all"], help="which model to train")
+    parser.add_argument("--model", required=True, choices=[*MODELS, "all"], help="which model to train")
     parser.add_argument(
         "--data",
         required=True,
         metavar="PATH",
-        help="FER-2013: the Kaggle folder, a folder with one folder a split, fer2013.csv or icml_face_data.csv",
+        help="FER-2013: the Kaggle folder, a folder with one folder per split, fer2013.csv or icml_face_data.csv",
     )
     parser.add_argument(
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: the most accuracy for the compute; paper: the student paper's settings; without_attention: "
-        "attn_cnn's default but for its attention; trunk, grow, enlarge and finish: the ResNets on a machine without "
-        "an accelerator, in four parts (see README)",
+        help="default: best accuracy for the compute; paper: the settings of the student paper; without_attention and "
+        "sigmoid_attention: attn_cnn without attention or with sigmoid gates; trunk, grow, enlarge and finish: the "
+        "ResNets in four parts, for a machine without an accelerator (see README)",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
@@ -178,25 +185,25 @@ def parse_arguments() -> argparse.Namespace:
         help="measure a few steps at each image size, then scale the recipe so that training takes about M minutes",
     )
     parser.add_argument(
-        "--no-test", dest="test", action="store_false", help="end a trial run without a look at PrivateTest"
+        "--no-test", dest="test", action="store_false", help="do not evaluate on PrivateTest, for trial runs"
     )
     parser.add_argument(
         "--backbone-weights",
         default="imagenet",
         metavar="FILE",
-        help="where a ResNet starts: 'imagenet' (torchvision's, downloaded once), 'none', or a .safetensors or .pth "
-        "file, whole or partial",
+        help="initial weights of a ResNet: 'imagenet' (from torchvision, downloaded once), 'none', or a .safetensors "
+        "or .pth file, complete or partial",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the saved state, if there is one")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--resume", action="store_true", help="continue from the saved state, if there is one")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: 0)")
     parser.add_argument(
-        "--save-every", type=float, default=5, metavar="MINUTES", help="between two states (default: 5)"
+        "--save-every", type=float, default=5, metavar="MINUTES", help="minutes between two saved states (default: 5)"
     )
     parser.add_argument(
         "--precision",
         default="auto",
         choices=["auto", "bf16", "no"],
-        help="mixed precision in bfloat16; auto: where the hardware multiplies it natively",
+        help="bf16: mixed precision; no: float32; auto: bf16 if the hardware supports it natively",
     )
     parser.add_argument(
         "--device", default="auto", choices=["auto", "cpu"], help="auto: CUDA, MPS or CPU, the first found"
@@ -204,7 +211,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", default="runs", metavar="DIR", help="training states (default: runs)")
     parser.add_argument("--weights", default="weights", metavar="DIR", help="finished checkpoints (default: weights)")
     parser.add_argument(
-        "--teacher-weights", default="weights", metavar="DIR", help="where a recipe's teacher is (default: weights)"
+        "--teacher-weights",
+        default="weights",
+        metavar="DIR",
+        help="folder of the teacher's checkpoint (default: weights)",
     )
     arguments = parser.parse_args()
     if arguments.model != "all" and arguments.model not in RECIPES[arguments.recipe]:
@@ -217,23 +227,23 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _backbone_for(names: list[str], arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
-    """The ResNets' pretrained tensors, read before the data so that a missing network is told at once."""
-    if arguments.backbone_weights == "none" or not any(name.startswith("resnet50") for name in names):
+    """Reads the pretrained tensors that the models need, before the data, so that an error appears immediately."""
+    sources = {MODELS[name].pretrained for name in names} - {None}
+    if arguments.backbone_weights == "none" or not sources:
         return {}
-    return read_backbone(arguments.backbone_weights)
+    return read_backbone(sources.pop() if arguments.backbone_weights == "imagenet" else arguments.backbone_weights)
 
 
-def _earlier_run(backbone_weights: str) -> tuple[dict | None, list[dict]]:
-    """How the backbone weights themselves were trained, and that run's history, if they are train.py's.
+def _earlier_run(backbone_weights: str) -> tuple[dict | None, list[dict[str, float]]]:
+    """Returns the training record and history of the backbone weights, if they were trained by train.py.
 
-    Without them the card would tell, and the learning curves would show, the end of the story only.
+    The model card and the learning curves then cover the whole training, not only its last part.
     """
     file = Path(backbone_weights)
-    config, history = file.with_name(CONFIG_FILE), file.with_name("history.csv")
-    if not (file.is_file() and config.is_file() and history.is_file()):
+    history = read_history(file.parent)
+    if not (file.is_file() and history and file.with_name(CONFIG_FILE).is_file()):
         return None, []
-    with history.open(newline="") as handle:
-        return json.loads(config.read_text())["training"], list(csv.DictReader(handle))
+    return read_config(file.parent)["training"], history
 
 
 def _mixed_precision(choice: str) -> str:

@@ -1,4 +1,4 @@
-"""The results as HTML: what the models say together and a card each, in the page's own colours, light or dark."""
+"""Result cards as HTML: the consensus, then one card per model, in the page's own colours, light or dark."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,19 +6,20 @@ from math import isnan
 
 import numpy as np
 
-from demo.analysis import TITLES, Crop
 from demo.consensus import render_consensus, render_map_agreement
 from demo.overlays import colour_ramp, data_url, heat_layer
+from demo.photo import FaceCrop
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
-from fer_models.evaluation.complexity import count_parameters
-from fer_models.evaluation.conformal import prediction_set
-from fer_models.evidence import Agreement, agreement, region_shares
+from fer_models.architectures import MODELS
+from fer_models.evidence import Agreement, measure_agreement, region_shares
+from fer_models.inference import prediction_set
+from fer_models.inference.complexity import count_parameters
 
-THUMBNAIL = 144  # pixels a side, twice what is shown, for dense screens
+THUMBNAIL = 144  # pixels per side, twice what is shown, for dense screens
 
 
-def render_results(
-    crop: Crop,
+def render_analysis(
+    crop: FaceCrop,
     models: Mapping[str, EmotionModel],
     explanations: Sequence[Explanation],
     accuracies: Mapping[str, float] | None = None,
@@ -31,7 +32,7 @@ def render_results(
         models: by name; those that the explanations come from.
         explanations: one a model.
         accuracies: of each model on FER-2013's test faces, in [0, 1], by name, where they are known.
-        record: of all models together on these faces, see `describe_record`.
+        record: accuracy of all models together on these faces, see `describe_record`.
     """
     accuracies = accuracies or {}
     cards = "".join(
@@ -42,9 +43,9 @@ def render_results(
     return f"""
     {render_consensus(explanations, record)}
     <p class="legend">{METHODS[explanations[0].method]}. The colours of a heat map run from 0 to its own maximum,
-    so only the numbers compare one map with another; those of attention from 0 (nothing let through) to 1 (everything),
-    in all models alike. On faces like FER-2013's, the label is in a model's 90 % set nine
-    times in ten.</p>
+    so compare maps by their numbers. The colours of a gate (CBAM) run from 0, nothing passes, to 1, everything passes;
+    softmax attention is shown as a multiple of its mean. On faces like FER-2013's, a model's 90 % set holds the label
+    nine times in ten.</p>
     <div class="cards" style="{style}">{cards}</div>
     {render_map_agreement(explanations)}"""
 
@@ -54,7 +55,7 @@ def render_choices(pictures: Sequence[tuple[str, str]], group: str, chosen: int 
 
     Args:
         pictures: address and caption of each.
-        group: tells this row from the others on the page.
+        group: identifies this row on the page.
         chosen: index of the one that is chosen already.
     """
     choices = "".join(
@@ -65,7 +66,7 @@ def render_choices(pictures: Sequence[tuple[str, str]], group: str, chosen: int 
     return f'<div class="choices" role="radiogroup" aria-label="{group}">{choices}</div>'
 
 
-def render_faces(crops: Sequence[Crop], chosen: int | None) -> str:
+def render_faces(crops: Sequence[FaceCrop], chosen: int | None) -> str:
     """The faces of a photo to choose from; the last one is the whole picture."""
     captions = [f"face {number}" for number in range(1, len(crops))] + ["whole picture"]
     pictures = [
@@ -75,8 +76,8 @@ def render_faces(crops: Sequence[Crop], chosen: int | None) -> str:
     return render_choices(pictures, "face", chosen)
 
 
-def _card(model: EmotionModel, crop: Crop, explanation: Explanation, accuracy: float | None) -> str:
-    title = TITLES[explanation.model_name]
+def _card(model: EmotionModel, crop: FaceCrop, explanation: Explanation, accuracy: float | None) -> str:
+    title = MODELS[explanation.model_name].title
     confidence = explanation.probabilities.max()
     likely = prediction_set(explanation.probabilities, model.conformal_threshold)
     known = "" if accuracy is None else f"<small>right on {accuracy:.1%} of FER-2013's test faces</small>"
@@ -106,8 +107,8 @@ def _bars(explanation: Explanation) -> str:
     return f'<table class="bars">{rows}</table>'
 
 
-def _region_bars(crop: Crop, explanation: Explanation) -> str:
-    """Where on the face the heat lies, and where it would lie if it were the same everywhere."""
+def _region_bars(crop: FaceCrop, explanation: Explanation) -> str:
+    """Share of the heat on each region of the face, beside the region's share of the picture."""
     if explanation.is_empty:
         return '<p class="none">No heat on any part of the face</p>'
     shares = region_shares(explanation.heatmap, crop.landmarks)
@@ -129,7 +130,7 @@ def _bar(label: str, share: float, is_top: bool, mark: float | None = None) -> s
 
 
 def _heat_figure(title: str, explanation: Explanation) -> str:
-    method = METHODS[explanation.method].partition(":")[0]
+    method = METHODS[explanation.method].title
     emotion = EMOTIONS[explanation.target]
     if explanation.is_empty:
         return f'<p class="empty">{method} is empty: at this layer, nothing in the picture speaks for {emotion}.</p>'
@@ -147,9 +148,11 @@ def _attention_figure(title: str, explanation: Explanation) -> str:
     if low == high:
         return f'<p class="empty">Spatial attention is {low:.2f} everywhere: every place counts the same.</p>'
     height, width = attention.shape
-    method = METHODS[explanation.method].partition(":")[0]
+    method = METHODS[explanation.method].title
     caption = f"<b>Spatial attention</b>, {low:.3f} to {high:.3f}<br>inside the model, {height} × {width} cells" + (
-        "" if explanation.is_empty else "; " + _agreement_with(method, agreement(attention, explanation.heatmap))
+        ""
+        if explanation.is_empty
+        else "; " + _agreement_with(method, measure_agreement(attention, explanation.heatmap))
     )
     # Not stretched from its own minimum: gates between 0.881 and 0.882 would look like a choice of places.
     top = max(1.0, float(high))
@@ -187,6 +190,6 @@ def _channel_plot(title: str, explanation: Explanation) -> str:
       <svg viewBox="0 0 100 60" preserveAspectRatio="none" role="img" aria-label="Channel attention of {title}">
         <polygon points="0,60 {curve} 100,60"/><polyline points="{curve}"/>
       </svg>
-      <figcaption><b>Channel attention</b>, {len(weights)} channels from the most to the least let through:
+      <figcaption><b>Channel attention</b>, {len(weights)} channels, from the most to the least weight:
       {weights[0]:.2f} to {weights[-1]:.2f}</figcaption>
     </figure>"""

@@ -1,4 +1,4 @@
-"""What the models say about a face together, and whether they look at the same places, as HTML."""
+"""Consensus of the models about a face, and the agreement of their heat maps, as HTML."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -6,34 +6,36 @@ from math import isnan
 
 import numpy as np
 
-from demo.analysis import TITLES
 from fer_models import EMOTIONS, Explanation
-from fer_models.evaluation.consensus import jensen_shannon
-from fer_models.evaluation.results import EvaluationError, Result, mean_predictions
-from fer_models.evidence import Agreement, agreement
+from fer_models.architectures import MODELS
+from fer_models.checkpoints import EvaluationError
+from fer_models.evaluation.results import Evaluation, mean_predictions
+from fer_models.evidence import Agreement, measure_agreement
+from fer_models.inference.probabilities import jensen_shannon
 
-NUMBERS = ("no", "one", "two", "three", "four")
+NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 # From this share of equal answers on, two models are said to count as one.
 SAME_ANSWERS = 0.95
 
 
-def describe_record(results: Mapping[str, Result]) -> str:
-    """How often the mean of the models' answers has been right, and whose answers hardly differ; "" if not known.
+def describe_record(results: Mapping[str, Evaluation]) -> str:
+    """Accuracy of the mean of the models' answers, and which models hardly ever differ; "" if not known.
 
     Args:
         results: stored evaluations of the models that are asked, by name.
     """
     try:
         mean = mean_predictions(list(results.values())) if len(results) > 1 else None
-    except EvaluationError:  # they are of different images, which the page's second tab tells
+    except EvaluationError:  # they are of different images, which the tab Evaluation reports
         mean = None
     if mean is None:
         return ""
     answers = {name: result.predictions.probabilities.argmax(axis=1) for name, result in results.items()}
     shares = {pair: (answers[pair[0]] == answers[pair[1]]).mean() for pair in combinations(answers, 2)}
     twins = "".join(
-        f" {TITLES[first]} and {TITLES[second]} give the same answer on {share:.1%} of them: count these two as one."
+        f" {MODELS[first].title} and {MODELS[second].title} give the same answer on {share:.1%} of "
+        "them: count these two as one."
         for (first, second), share in shares.items()
         if share >= SAME_ANSWERS
     )
@@ -68,12 +70,14 @@ def agreement_sentence(explanations: Sequence[Explanation]) -> str:
     (emotion, majority), *others = sorted(camps.items(), key=lambda camp: -len(camp[1]))
 
     if len(explanations) == 1:
-        return f"{TITLES[majority[0].model_name]} sees {emotion}; no other model is loaded to compare it with."
+        return f"{MODELS[majority[0].model_name].title} sees {emotion}; no other model is loaded to compare it with."
     if not others:
         return f"{_all_of(len(majority))} models see {emotion}."
     if len(majority) > len(explanations) / 2:
         dissent = " and ".join(_camp(*camp) for camp in others)
-        return f"{NUMBERS[len(majority)].capitalize()} of {NUMBERS[len(explanations)]} models see {emotion}; {dissent}."
+        return (
+            f"{in_words(len(majority)).capitalize()} of {in_words(len(explanations))} models see {emotion}; {dissent}."
+        )
     return f"The models disagree: {'; '.join(_camp(*camp) for camp in ((emotion, majority), *others))}."
 
 
@@ -82,13 +86,13 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
     if len(explanations) == 1:
         return ""
     found = {
-        (first.model_name, second.model_name): agreement(first.heatmap, second.heatmap)
+        (first.model_name, second.model_name): measure_agreement(first.heatmap, second.heatmap)
         for first, second in combinations(explanations, 2)
     }
     names = [explanation.model_name for explanation in explanations]
-    head = "".join(f'<th scope="col">{TITLES[name]}</th>' for name in names[1:])
+    head = "".join(f'<th scope="col">{MODELS[name].title}</th>' for name in names[1:])
     rows = "".join(
-        f'<tr><th scope="row">{TITLES[row]}</th>'
+        f'<tr><th scope="row">{MODELS[row].title}</th>'
         + "".join(f"<td>{_cell(found.get((row, column)))}</td>" for column in names[1:])
         + "</tr>"
         for row in names[:-1]
@@ -98,8 +102,8 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
       <h3>Do the models look at the same places?</h3>
       <div class="scrolling"><table class="plain lined"><tr><td></td>{head}</tr>{rows}</table></div>
       <p class="legend">Rank correlation of two heat maps (1: the same order of places, 0: nothing to do with each
-      other), and how much of their hottest fifths is common to both (unrelated maps: 11 %). Faces lie alike in the
-      picture, so maps of different faces agree, too: by how much stands under “Trust the maps?”.</p>
+      other), and how much their hottest fifths overlap (unrelated maps: 11 %). Faces have the same position in
+      every picture, so maps of different faces agree, too: “Trust the maps?” shows by how much.</p>
     </section>"""
 
 
@@ -112,10 +116,14 @@ def _cell(found: Agreement | None) -> str:
 
 
 def _all_of(count: int) -> str:
-    """How one speaks of all of two to four models."""
-    return "Both" if count == 2 else f"All {NUMBERS[count]}"
+    return "Both" if count == 2 else f"All {in_words(count)}"
+
+
+def in_words(count: int) -> str:
+    """A number as a word, up to ten."""
+    return NUMBER_WORDS[count] if count < len(NUMBER_WORDS) else str(count)
 
 
 def _camp(emotion: str, members: list[Explanation]) -> str:
-    names = " and ".join(f"{TITLES[member.model_name]} ({member.probabilities.max():.0%})" for member in members)
+    names = " and ".join(f"{MODELS[member.model_name].title} ({member.probabilities.max():.0%})" for member in members)
     return f"{names} {'sees' if len(members) == 1 else 'see'} {emotion}"

@@ -1,14 +1,14 @@
-"""The second tab: how good the models are, from what fer_models.evaluation has left in weights/."""
+"""The tab Evaluation: how good the models are, from the evaluations stored in weights/."""
 
-import re
 from html import escape
 from pathlib import Path
 
 import gradio as gr
 
-from demo.analysis import TITLES
-from fer_models.evaluation.results import EvaluationError, Result, read_result, read_variants
-from fer_models.evaluation.table import PAPER_ACCURACY, PEER_IMAGES, PEERS, confidence_table, render_results
+from fer_models.architectures import MODELS
+from fer_models.checkpoints import EvaluationError
+from fer_models.evaluation.results import Evaluation, read_evaluation, read_variants
+from fer_models.evaluation.table import PEERS, confidence_table, render_tables
 
 PICTURES = {
     "confusion_matrix.png": "Confusion matrices",
@@ -17,26 +17,26 @@ PICTURES = {
     "samples.png": "Sample predictions",
 }
 CONFIDENCE = """\
-On PrivateTest, in percent but for the number of emotions. The expected calibration error (ECE) is how far confidence
-and accuracy lie apart, before and after a temperature that was chosen on PublicTest. A *90 % set* is made to hold the
-label nine times in ten over all faces, not for each emotion: how often it does stands in the columns by emotion."""
+On PrivateTest, in percent except for the number of emotions. The expected calibration error (ECE) is the mean gap
+between confidence and accuracy, before and after temperature scaling on PublicTest. A *90 % set* is built to hold the
+label nine times in ten over all faces, not for each emotion: the last columns show how often it does."""
 SAMPLES_MISSING = """\
-Sample predictions show faces of FER-2013, which may not be passed on. Who has the data set makes them with
+Sample predictions show faces of FER-2013, which this project may not pass on. If you have the data set, make them with
 `python -m fer_models.evaluation --data PATH`."""
 
 
-def read_results(weights_dir: Path) -> tuple[dict[str, Result], list[str]]:
+def read_results(weights_dir: Path) -> tuple[dict[str, Evaluation], list[str]]:
     """The stored evaluations by model name, and a sentence for each model that has none."""
     results, problems = {}, []
-    for name, title in TITLES.items():
+    for name, architecture in MODELS.items():
         try:
-            results[name] = read_result(weights_dir / name)
+            results[name] = read_evaluation(weights_dir / name)
         except EvaluationError as error:
-            problems.append(f"{title} has no evaluation: {error}")
+            problems.append(f"{architecture.title} has no evaluation: {error}")
     return results, problems
 
 
-def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems: list[str]) -> None:
+def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], problems: list[str]) -> None:
     """Adds the tab's contents to the page under construction.
 
     Args:
@@ -48,7 +48,7 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems
     except EvaluationError as error:
         variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
     try:
-        details = render_results(results, variants) if results else ""
+        details = render_tables(results, variants, _title) if results else ""
     except EvaluationError as error:
         details, problems = "", [*problems, f"The tables are left out: {error}"]
     gr.HTML(_render_accuracies(results), elem_id="accuracies")
@@ -57,9 +57,15 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Result], problems
     if details:
         gr.Markdown(f"## In detail\n{details}", elem_classes="details")
     if results:
-        gr.Markdown(f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results)}", elem_classes="details")
+        gr.Markdown(
+            f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results, _title)}", elem_classes="details"
+        )
     for file, heading in PICTURES.items():
         _show_pictures(heading, {name: weights_dir / name / file for name in results})
+
+
+def _title(name: str) -> str:
+    return MODELS[name].title
 
 
 def _show_pictures(heading: str, files: dict[str, Path]) -> None:
@@ -74,27 +80,32 @@ def _show_pictures(heading: str, files: dict[str, Path]) -> None:
             gr.Image(
                 str(file),
                 show_label=False,  # the picture has a title
-                alt_text=f"{heading}: {TITLES[name]}",
+                alt_text=f"{heading}: {MODELS[name].title}",
                 buttons=["fullscreen"],
                 min_width=480,
             )
 
 
-def _render_accuracies(results: dict[str, Result]) -> str:
-    """Two bars a model, the paper's accuracy and ours, and one for each package that anyone can install."""
+def _render_accuracies(results: dict[str, Evaluation]) -> str:
+    """Two bars per model, the paper's accuracy and ours, and one per package that anyone can install."""
     rows = []
-    for name, title in TITLES.items():
-        paper = PAPER_ACCURACY[name]
-        rows.append(f'<tr><th scope="rowgroup" rowspan="2">{title}</th>{_bar("paper", paper)}</tr>')
+    for name, architecture in MODELS.items():
+        paper = architecture.paper_accuracy
+        lines = [] if paper is None else [f"<tr>{{head}}{_bar('paper', paper)}</tr>"]
         if name in results:
             test = results[name].metrics["test"]
             low, high = (100 * end for end in test["accuracy_interval"])
-            rows.append(f"<tr class=top>{_bar('ours', 100 * test['accuracy'], f'{low:.1f} to {high:.1f}')}</tr>")
+            lines.append(
+                f"<tr class=top>{{head}}{_bar('ours', 100 * test['accuracy'], f'{low:.1f} to {high:.1f}')}</tr>"
+            )
         else:
-            rows.append('<tr><td>ours</td><td class="bar"></td><td>not yet</td></tr>')
-    for name, (right, _, _) in PEERS.items():
-        package = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", name)
-        rows.append(f'<tr><th scope="row" colspan="2">{package}</th>{_bar(None, 100 * right / PEER_IMAGES)}</tr>')
+            lines.append('<tr>{head}<td>ours</td><td class="bar"></td><td>not yet</td></tr>')
+        head = f'<th scope="rowgroup" rowspan="{len(lines)}">{architecture.title}</th>'
+        rows += [line.format(head="" if index else head) for index, line in enumerate(lines)]
+    rows += [
+        f'<tr><th scope="row" colspan="2">{peer.package}{peer.detail}</th>{_bar(None, 100 * peer.accuracy)}</tr>'
+        for peer in PEERS
+    ]
     return f"""
     <h2>Accuracy on FER-2013</h2>
     <p>The paper's Table I beside ours: percent of the 3,589 images of the test split (PrivateTest), with the 95 %

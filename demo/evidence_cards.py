@@ -1,21 +1,22 @@
-"""What tests of the heat maps have shown, as HTML: a plot, the figures and the verdicts for each model."""
+"""Evidence for and against the heat maps, as HTML: a plot, the figures and the verdicts for each model."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from demo.analysis import TITLES, Evidence
+from demo.analysis import Evidence
 from fer_models import EMOTIONS, METHODS
+from fer_models.architectures import MODELS
 from fer_models.evidence import Curves, Faithfulness
 
 WIDTH, HEIGHT = 100, 60  # of a plot, in the units of its drawing
 
 LEGEND = """\
-<p class="legend">Each line shows the model's confidence while more and more of the face is taken away and filled in
-from what surrounds it (ROAD, most relevant first; Rong et al. 2022): <span class="key map"></span> what the map shows
+<p class="legend">Each line shows the model's confidence while more and more of the face is removed and filled in
+from its surroundings (ROAD, most relevant first; Rong et al. 2022): <span class="key map"></span> what the map shows
 as hottest, <span class="key random"></span> random places, <span class="key centre"></span> the middle of the
-picture, <span class="key edges"></span> edges. A map that shows what the model needs falls fastest. One face is an
-example; what holds for many stands under “Trust the maps?”.</p>"""
+picture, <span class="key edges"></span> edges. The line of a map that shows what the model needs falls fastest. One
+face is an example; “Trust the maps?” shows what holds for many.</p>"""
 
 
 def render_evidence(tested: Sequence[Evidence]) -> str:
@@ -26,7 +27,7 @@ def render_evidence(tested: Sequence[Evidence]) -> str:
 
 def _card(evidence: Evidence) -> str:
     explanation = evidence.explanation
-    title, method = TITLES[explanation.model_name], METHODS[explanation.method].partition(":")[0]
+    title, method = MODELS[explanation.model_name].title, METHODS[explanation.method].title
     return f"""
     <article class="card" aria-label="Evidence for {title}">
       <header><h3>{title}</h3><small>{method} for {EMOTIONS[explanation.target]}, {explanation.stage}</small></header>
@@ -34,17 +35,17 @@ def _card(evidence: Evidence) -> str:
       <p>{evidence.faithfulness.verdict}</p>
       {_areas(evidence.faithfulness)}
       <p>One draw of random weights: {evidence.sanity.verdict}</p>
-      {_levelled(evidence)}
+      {_uniform_attention(evidence)}
     </article>"""
 
 
-def _levelled(evidence: Evidence) -> str:
-    if evidence.levelled is None:
-        return "<p>There is no attention in this model that could be levelled.</p>"
-    top, before = evidence.levelled.argmax(), evidence.explanation.probabilities
+def _uniform_attention(evidence: Evidence) -> str:
+    if evidence.uniform is None:
+        return "<p>This model has no attention to make uniform.</p>"
+    top, before = evidence.uniform.argmax(), evidence.explanation.probabilities
     return (
-        f"<p>With its attention levelled to the same everywhere, the model says {EMOTIONS[top]} "
-        f"{evidence.levelled[top]:.0%}; as it is, {evidence.explanation.emotion} {before.max():.0%}.</p>"
+        f"<p>With uniform attention (the same everywhere), the model says {EMOTIONS[top]} "
+        f"{evidence.uniform[top]:.0%}; as it is, {evidence.explanation.emotion} {before.max():.0%}.</p>"
     )
 
 
@@ -56,8 +57,8 @@ def _plot(title: str, found: Faithfulness) -> str:
     <figure class="curves">
       <figcaption><span>confidence 100 %</span></figcaption>
       <svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"
-        aria-label="Confidence of {title} while the face is taken away">{drawn}</svg>
-      <figcaption><span>0 %</span><span>of the face taken away</span><span>{last:.0%}</span></figcaption>
+        aria-label="Confidence of {title} while the face is removed">{drawn}</svg>
+      <figcaption><span>0 %</span><span>of the face removed</span><span>{last:.0%}</span></figcaption>
     </figure>"""
 
 

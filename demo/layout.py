@@ -1,37 +1,40 @@
-"""The page: what is where, and which response each event gets."""
+"""Layout of the page: components, and which handler answers each event."""
 
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image, ImageOps
 
 from demo.analysis import LAYERS
 from demo.cards import THUMBNAIL, render_choices
-from demo.consensus import describe_record
+from demo.consensus import describe_record, in_words
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
 from demo.painter import PAINT
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NO_MODELS, NOTHING_YET, OWN_PREDICTION, Responses
 from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
-from fer_models.evaluation.results import Result
+from fer_models.architectures import MODELS
+from fer_models.evaluation.results import Evaluation
 
 INTRODUCTION = """\
 # FER Lens
-Four models look at a face, guess which emotion it shows, and let you see where they looked."""
-NO_PHOTO = '<p class="label">No photo yet</p><p class="hint">The faces in it will be here to choose from.</p>'
-WHY_LAST = "The last stage is what the decision is made from, and the deepest that still tells places apart."
+{count} models look at a face, guess which emotion it shows, and show you where they looked."""
+NO_PHOTO = '<p class="label">No photo yet</p><p class="hint">The faces in your photo will appear here.</p>'
+WHY_LAST = "The decision is made from the last stage, the deepest one that still has a spatial grid."
 SMALL_PRINT = """\
-**Read with care.** The labels are strangers' guesses of what a face shows, not what a person feels. FER-2013, from
-which the models learned, has many wrong labels and unequal shares of people, so the models err, and not equally for
-everyone. Do not judge people by it. The EU's AI Act prohibits inferring emotions at work and in education, except for
-medical or safety reasons (Article 5(1)(f)), and treats other emotion recognition as high-risk (Annex III).
+**Read with care.** The labels are raters' guesses of what a face shows, not what a person feels. The models learned
+from FER-2013, which has many wrong labels and does not represent everyone equally, so they make mistakes, and more for
+some people than for others. Do not use them to judge people. The EU's AI Act prohibits inferring emotions at work and
+in education, except for medical or safety reasons (Article 5(1)(f)), and treats other emotion recognition as high-risk
+(Annex III).
 
 **Your pictures.** A photo is deleted from the server as soon as it is read. Its faces stay in memory until you leave
-this page, and are written nowhere."""
+this page, and are never written to disk."""
 
-# In the browser: what a click in a row of pictures tells the server, and what the slider does without it.
+# In the browser: a click in a row of pictures sends its index to the server; the slider needs no server.
 CHOOSE = """element.addEventListener("click", event => {
     if (event.target.matches("input")) trigger("select", {index: Number(event.target.value)});
 })"""
@@ -64,7 +67,8 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
     """
     results, unevaluated = read_results(weights_dir)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
-        gr.Markdown(INTRODUCTION, elem_id="introduction")
+        introduction = INTRODUCTION.format(count=in_words(len(MODELS)).capitalize())
+        gr.Markdown(introduction, elem_id="introduction")
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
         with gr.Tab("Analyse"):
@@ -75,22 +79,22 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
             build_trust_tab(weights_dir)
 
         def on_leave(request: gr.Request) -> None:
-            """Forgets all values of the visitor's page, which Gradio would keep until 200 others have come."""
+            """Drops all values of the visitor's page, which Gradio would keep until 200 other visitors have come."""
             page.state_holder.session_data.pop(request.session_hash, None)
 
         page.unload(on_leave)
     return page
 
 
-def _responses(models: dict[str, EmotionModel], results: dict[str, Result]) -> Responses:
-    """The models' answers, with how often each of them, and all together, have been right."""
+def _responses(models: dict[str, EmotionModel], results: dict[str, Evaluation]) -> Responses:
+    """The event handlers, with the accuracy of each model and of all together."""
     results = {name: results[name] for name in models if name in results}
     accuracies = {name: result.metrics["test"]["accuracy"] for name, result in results.items()}
     return Responses(models, accuracies, describe_record(results))
 
 
 def _build_analysis_tab(responses: Responses) -> None:
-    crops, chosen = gr.State([]), gr.State(None)
+    crops, chosen, explanations = gr.State([]), gr.State(None), gr.State([])
     with gr.Row():
         with gr.Column(min_width=320):
             photo = gr.Image(label="Photo", type="filepath", height=200, buttons=[])
@@ -101,15 +105,15 @@ def _build_analysis_tab(responses: Responses) -> None:
                 with gr.Row():
                     emotions = [OWN_PREDICTION, *EMOTIONS]
                     emotion = gr.Dropdown(emotions, value=OWN_PREDICTION, label="Emotion to explain", min_width=240)
-                    methods = [(text.partition(":")[0], key) for key, text in METHODS.items()]
+                    methods = [(method.title, key) for key, method in METHODS.items()]
                     method = gr.Dropdown(methods, value="gradcam", label="Method")
                 layer = gr.Dropdown(list(LAYERS.items()), value=-1, label="Layer", info=WHY_LAST)
                 opacity = gr.Slider(0, 100, 55, step=1, label="Opacity of the maps in percent", buttons=[])
     results = gr.HTML(NOTHING_YET, elem_id="results")
-    with gr.Accordion("Can these maps be believed? Test them on this face", open=False):
+    with gr.Accordion("Can you trust these maps? Test them on this face", open=False):
         test = gr.Button("Test these maps", variant="primary", size="sm", elem_id="test")
         evidence = gr.HTML(NOTHING_YET, elem_id="evidence")
-    with gr.Accordion("What would change their minds? Cover a part of the face", open=False), gr.Row():
+    with gr.Accordion("What changes the answers? Cover a part of the face", open=False), gr.Row():
         with gr.Column(min_width=300):
             painter = gr.HTML(NOTHING_YET, js_on_load=PAINT, elem_id="painter")
         with gr.Column(min_width=320):
@@ -117,9 +121,9 @@ def _build_analysis_tab(responses: Responses) -> None:
     gr.Markdown(SMALL_PRINT, elem_id="small-print")
 
     controls = [emotion, layer, method]
-    choice = [crops, chosen, faces, results]
-    # One analysis at a time: two at once would take as long as one after the other, and each of them that long.
-    work = {
+    choice = [crops, chosen, faces, explanations, results]
+    # One analysis at a time: two at once would take as long as one after the other, so each visitor would wait longer.
+    work: dict[str, Any] = {
         "concurrency_id": "models",
         "concurrency_limit": 1,
         "api_visibility": "private",
@@ -128,14 +132,15 @@ def _build_analysis_tab(responses: Responses) -> None:
     # Without preprocessing, which would open the file before demo.uploads has looked at it.
     photo.change(responses.on_photo, [photo, *controls], [photo, *choice], preprocess=False, **work)
     examples.select(responses.on_example, controls, choice, **work)
-    faces.select(responses.on_face, [crops, *controls], [chosen, results], **work)
+    faces.select(responses.on_face, [crops, *controls], [chosen, explanations, results], **work)
     moved = [control.input for control in controls]
-    gr.on(moved, responses.on_control, [crops, chosen, *controls], results, trigger_mode="always_last", **work)
+    answer = [explanations, results]
+    gr.on(moved, responses.on_control, [crops, chosen, *controls], answer, trigger_mode="always_last", **work)
     painting = work | {"show_progress_on": changes}
     painter.select(responses.on_paint, [crops, chosen], changes, trigger_mode="always_last", **painting)
-    # In a queue of its own, so that a test, which takes long, keeps nobody from analysing.
+    # In a queue of its own, so that a test, which takes long, does not block analyses.
     testing = work | {"show_progress_on": evidence, "concurrency_id": "tests"}
-    tested = test.click(responses.on_test, [crops, chosen, *controls], evidence, **testing)
+    tested = test.click(responses.on_test, [crops, chosen, explanations], evidence, **testing)
     # New results end a test of the old ones, which would show its evidence under them.
     results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **work)
     opacity.change(None, opacity, None, js=SET_OPACITY)

@@ -1,4 +1,4 @@
-"""From maps to pictures: a coloured layer to lie over a face."""
+"""Colour-mapped layers to lie over a face, and pictures as data URLs."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ def heat_layer(values: np.ndarray) -> Image.Image:
         values: float (h, w) in [0, 1].
 
     Returns:
-        A palette image of LAYER_SIDE pixels a side whose pixels are round(255 * value).
+        A palette image of LAYER_SIDE pixels per side whose pixels are round(255 * value).
     """
     cells = Image.fromarray(values.astype(np.float32))
     smooth = np.asarray(cells.resize((LAYER_SIDE, LAYER_SIDE), Image.Resampling.BICUBIC))
@@ -37,7 +37,7 @@ def colour_ramp() -> str:
 
 
 def data_url(image: Image.Image) -> str:
-    """The picture itself as an address, so that no file with a visitor's face has to be written and served."""
+    """The picture as a data URL, so that no file with a visitor's face is written or served."""
     kind = "png" if image.mode == "P" else "jpeg"
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=85)

@@ -1,64 +1,25 @@
-"""What would change their mind: a face to paint over, and all answers before and after."""
+"""Occlusion by hand: a face to paint over, and all answers before and after."""
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from demo.analysis import TITLES, Crop
 from demo.overlays import data_url
+from demo.photo import FaceCrop
 from fer_models import EMOTIONS
+from fer_models.architectures import MODELS
 from fer_models.data.images import FER_SIZE
 from fer_models.evidence import REGIONS, region_masks
 
-NOT_PAINTED = '<p class="hint">Nothing is covered yet. What the models say then will be here.</p>'
+NOT_PAINTED = '<p class="hint">Nothing is covered yet. New answers will appear here.</p>'
 
-# In the browser: paints cells of the canvas over the face, and tells the server which ones when the brush is lifted.
-# The set of cells lives on the canvas, so that a new face comes with an empty one.
-PAINT = """
-const dab = (canvas, column, row) => {
-    if (column < 0 || row < 0 || column >= 48 || row >= 48) return;
-    canvas.cells = canvas.cells ?? new Set();
-    canvas.cells.add(48 * row + column);
-    const context = canvas.getContext("2d");
-    context.fillStyle = canvas.dataset.grey;
-    context.fillRect(column, row, 1, 1);
-};
-const brush = event => {
-    const box = event.target.getBoundingClientRect();
-    const column = Math.floor(48 * (event.clientX - box.left) / box.width);
-    const row = Math.floor(48 * (event.clientY - box.top) / box.height);
-    for (let x = -2; x <= 2; x++) for (let y = -2; y <= 2; y++)
-        if (x * x + y * y <= 5) dab(event.target, column + x, row + y);
-};
-const tell = canvas => trigger("select", {index: [...(canvas.cells ?? [])]});
-element.addEventListener("pointerdown", event => {
-    if (!event.target.matches("canvas")) return;
-    event.target.setPointerCapture(event.pointerId);
-    brush(event);
-});
-element.addEventListener("pointermove", event => {
-    if (event.target.matches("canvas") && event.buttons) brush(event);
-});
-element.addEventListener("pointerup", event => {
-    if (event.target.matches("canvas")) tell(event.target);
-});
-element.addEventListener("click", event => {
-    const button = event.target.closest("button"), canvas = element.querySelector("canvas");
-    if (!button || !canvas) return;
-    if (button.dataset.cells) {
-        for (const cell of JSON.parse(button.dataset.cells)) dab(canvas, cell % 48, Math.floor(cell / 48));
-    } else {
-        canvas.cells = new Set();
-        canvas.getContext("2d").clearRect(0, 0, 48, 48);
-    }
-    tell(canvas);
-});
-"""
+PAINT = Path(__file__).with_name("painter.js").read_text(encoding="utf-8")
 
 
-def render_painter(crop: Crop) -> str:
+def render_painter(crop: FaceCrop) -> str:
     """The face as the models see it, to be painted over by hand, or one of its parts by a button."""
     parts = zip(REGIONS[:-1], region_masks(crop.landmarks), strict=False)
     buttons = "".join(
@@ -78,14 +39,14 @@ def render_painter(crop: Crop) -> str:
 
 
 def render_changes(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], covered: float) -> str:
-    """What each model says with and without the paint.
+    """Each model's answer with and without the paint.
 
     Args:
         answers: each model's probabilities (7,), before and after, by name.
         covered: share of the face that is painted over.
     """
-    rows = "".join(_row(TITLES[name], *pair) for name, pair in answers.items())
-    changed = [TITLES[name] for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
+    rows = "".join(_row(MODELS[name].title, *pair) for name, pair in answers.items())
+    changed = [MODELS[name].title for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
     return f"""
     <p class="verdict" role="status">{_sentence(changed, covered)}</p>
     <div class="scrolling"><table class="plain lined">

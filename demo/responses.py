@@ -1,6 +1,10 @@
-"""What happens when a visitor does something: from the page's values to the page's new values."""
+"""Event handlers: from the page's values to the page's new values.
 
-from collections.abc import Iterator, Mapping
+A photo goes one way: the file is opened, faces are found and cropped (`demo.photo`), the chosen face is explained
+(`demo.analysis`), and the explanations are drawn (`demo.cards`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -9,12 +13,14 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from demo.analysis import TITLES, Crop, cover, examine, explain_face, read_photo
-from demo.cards import render_faces, render_results
+from demo.analysis import Evidence, examine, explain_face
+from demo.cards import render_analysis, render_faces
 from demo.evidence_cards import render_evidence
 from demo.painter import NOT_PAINTED, render_changes, render_painter
+from demo.photo import FaceCrop, cover, read_photo
 from demo.uploads import UploadError
-from fer_models import EmotionModel, predict
+from fer_models import EmotionModel, Explanation, predict
+from fer_models.architectures import MODELS
 
 EXAMPLES_DIR = Path(__file__).parent / "examples"
 EXAMPLES = {
@@ -27,24 +33,24 @@ EXAMPLES = {
 }
 
 OWN_PREDICTION = "each model's own prediction"
-NO_MODELS = "There is no model to ask: train one with python train.py --model attn_cnn --data PATH, and start again."
-NOTHING_YET = '<p class="hint">Add a photo or choose an example: what the models make of it appears here.</p>'
-NOT_TESTED = '<p class="hint">Not tested yet. It takes up to a minute: several hundred looks at the face.</p>'
-NO_FACE = "No face was found. If the picture is one face already, choose “whole picture”."
+NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
+NOTHING_YET = '<p class="hint">Add a photo or choose an example: the models\' answers appear here.</p>'
+NOT_TESTED = '<p class="hint">Not tested yet. A test takes up to a minute: several hundred forward passes.</p>'
+NO_FACE = "No face was found. If the picture is already cropped to one face, choose “whole picture”."
 
 PROGRESS = gr.Progress()  # as a default value it makes Gradio pass the progress of the running event
 
 
 class Responses:
-    """Answers to events, for all visitors; what belongs to one visitor comes in and goes out with each call.
+    """Answers to events, for all visitors; the values of one visitor come in and go out with each call.
 
-    The values that come and go: `crops` are the faces in the latest photo, `chosen` is the index of the one explained
-    or None, and `emotion`, `layer` and `method` are what the controls say.
+    These values are: `crops`, the faces in the latest photo; `chosen`, the index of the one explained, or None;
+    `explanations`, one per model of the chosen face; and `emotion`, `layer` and `method`, the controls.
 
     Args:
         models: by name.
         accuracies: on FER-2013's test faces, in [0, 1], by name, where they are known.
-        record: of all of them together on these faces, see `describe_record`.
+        record: accuracy of all of them together on these faces, see `describe_record`.
     """
 
     def __init__(
@@ -58,69 +64,69 @@ class Responses:
     def on_photo(
         self, file: dict | None, emotion: str, layer: int | str, method: str, progress: gr.Progress = PROGRESS
     ) -> Iterator[tuple]:
-        """A file has been uploaded, pasted or taken: yields (photo, crops, chosen, faces, results) twice.
+        """A file was uploaded, pasted or taken: yields (photo, crops, chosen, faces, explanations, results) twice.
 
-        The file is deleted, and taken away from the page, as soon as it is read.
+        The file is deleted, and removed from the page, as soon as it is read.
         """
         if file is None:  # the page's answer to that
-            yield (gr.skip(),) * 5
+            yield (gr.skip(),) * 6
             return
         path = _uploaded(file)
         try:
-            crops, chosen, faces = _read(path)
+            crops, chosen, faces = _opened(path)
         finally:
             path.unlink(missing_ok=True)
-        yield None, crops, chosen, faces, gr.skip()
-        yield *(gr.skip(),) * 4, self.on_control(crops, chosen, emotion, layer, method, progress)
+        yield None, crops, chosen, faces, gr.skip(), gr.skip()
+        yield *(gr.skip(),) * 4, *self.on_control(crops, chosen, emotion, layer, method, progress)
 
     def on_example(
         self, emotion: str, layer: int | str, method: str, event: gr.EventData, progress: gr.Progress = PROGRESS
     ) -> Iterator[tuple]:
-        """An example has been chosen: yields (crops, chosen, faces, results) twice."""
-        crops, chosen, faces = _read(EXAMPLES_DIR / list(EXAMPLES)[event.index])
-        yield crops, chosen, faces, gr.skip()
-        yield *(gr.skip(),) * 3, self.on_control(crops, chosen, emotion, layer, method, progress)
+        """An example was chosen: yields (crops, chosen, faces, explanations, results) twice."""
+        crops, chosen, faces = _opened(EXAMPLES_DIR / list(EXAMPLES)[event.index])
+        yield crops, chosen, faces, gr.skip(), gr.skip()
+        yield *(gr.skip(),) * 3, *self.on_control(crops, chosen, emotion, layer, method, progress)
 
     def on_face(
         self,
-        crops: list[Crop],
+        crops: list[FaceCrop],
         emotion: str,
         layer: int | str,
         method: str,
         event: gr.EventData,
         progress: gr.Progress = PROGRESS,
-    ) -> tuple[int, str]:
-        """A face has been chosen: returns (chosen, results)."""
-        return event.index, self.on_control(crops, event.index, emotion, layer, method, progress)
+    ) -> tuple[int, list[Explanation], str]:
+        """A face was chosen: returns (chosen, explanations, results)."""
+        return event.index, *self.on_control(crops, event.index, emotion, layer, method, progress)
 
     def on_control(
         self,
-        crops: list[Crop],
+        crops: list[FaceCrop],
         chosen: int | None,
         emotion: str,
         layer: int | str,
         method: str,
         progress: gr.Progress = PROGRESS,
-    ) -> str:
-        """A control has been changed: returns the results, or what to do where there is no face."""
+    ) -> tuple[list[Explanation], str]:
+        """A control was changed: returns (explanations, results), or what to do where there is no face."""
         if chosen is None or not crops:
-            return NOTHING_YET
+            return [], NOTHING_YET
         if not self.models:
-            return f'<p class="problem">{NO_MODELS}</p>'
+            return [], f'<p class="problem">{NO_MODELS}</p>'
         target = None if emotion == OWN_PREDICTION else emotion
         with _errors_as_a_sentence():
-            explanations = explain_face(self.models, crops[chosen], target, layer, method)
-            explanations = list(progress.tqdm(explanations, total=len(self.models), unit="models"))
-            return render_results(crops[chosen], self.models, explanations, self.accuracies, self.record)
+            explained = explain_face(self.models, crops[chosen], target, layer, method)
+            explanations = list(progress.tqdm(explained, total=len(self.models), unit="models"))
+            return explanations, render_analysis(crops[chosen], self.models, explanations, self.accuracies, self.record)
 
-    def on_results(self, crops: list[Crop], chosen: int | None) -> tuple[str, str, str]:
-        """There are new results: returns (painter, changes, evidence), which start anew with them."""
+    def on_results(self, crops: list[FaceCrop], chosen: int | None) -> tuple[str, str, str]:
+        """There are new results: returns (painter, changes, evidence), reset for them."""
         if chosen is None or not crops:
             return NOTHING_YET, "", NOTHING_YET
         return render_painter(crops[chosen]), NOT_PAINTED, NOT_TESTED
 
-    def on_paint(self, crops: list[Crop], chosen: int | None, event: gr.EventData) -> str:
-        """The face has been painted over: returns what that changes."""
+    def on_paint(self, crops: list[FaceCrop], chosen: int | None, event: gr.EventData) -> str:
+        """The face was painted over: returns what that changes."""
         if chosen is None or not crops or not event.index:
             return NOT_PAINTED
         crop = crops[chosen]
@@ -131,23 +137,20 @@ class Responses:
 
     def on_test(
         self,
-        crops: list[Crop],
+        crops: list[FaceCrop],
         chosen: int | None,
-        emotion: str,
-        layer: int | str,
-        method: str,
+        explanations: Sequence[Explanation],
         progress: gr.Progress = PROGRESS,
     ) -> Iterator[str]:
-        """The maps shown are to be tested: yields the evidence after each model."""
+        """The maps on the page are to be tested: yields the evidence after each model."""
         if chosen is None or not crops:
             yield NOTHING_YET
             return
-        target = None if emotion == OWN_PREDICTION else emotion
-        tested = []
+        tested: list[Evidence] = []
         with _errors_as_a_sentence():
-            for explanation in explain_face(self.models, crops[chosen], target, layer, method):
+            for explanation in explanations:
                 name = explanation.model_name
-                report = partial(_report, progress, len(tested), len(self.models), TITLES[name])
+                report = partial(_report, progress, len(tested), len(explanations), MODELS[name].title)
                 tested.append(examine(self.models[name], crops[chosen], explanation, report))
                 yield render_evidence(tested)
 
@@ -157,8 +160,8 @@ def _report(progress: gr.Progress, done: int, models: int, title: str, share: fl
 
 
 def _uploaded(file: dict) -> Path:
-    """Where Gradio has put an upload. The browser names the place, and whoever writes to the server without one could
-    name any file: without this check it would be read, and then deleted.
+    """Where Gradio has put an upload. The path comes from the browser, so a request made by hand could name any file:
+    without this check that file would be read, and then deleted.
     """
     path = Path(file["path"]).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()):
@@ -166,8 +169,8 @@ def _uploaded(file: dict) -> Path:
     return path
 
 
-def _read(path: Path) -> tuple[list[Crop], int | None, str]:
-    """The faces of a photo, the one that is chosen at first, and the choice (or why there is none) as HTML."""
+def _opened(path: Path) -> tuple[list[FaceCrop], int | None, str]:
+    """(crops, chosen, faces) of a photo; `faces` is the row to choose from, or why there is none, as HTML."""
     with _errors_as_a_sentence():
         try:
             crops = read_photo(path)
@@ -181,8 +184,8 @@ def _read(path: Path) -> tuple[list[Crop], int | None, str]:
 
 @contextmanager
 def _errors_as_a_sentence() -> Iterator[None]:
-    """Turns what nobody has foreseen into a sentence on the page; the traceback is for the server's log alone."""
+    """Turns unforeseen errors into a sentence on the page; the traceback goes to the server's log only."""
     try:
         yield
     except Exception as error:
-        raise gr.Error("Something went wrong on the server. Please try again, or take another picture.") from error
+        raise gr.Error("Something went wrong on the server. Please try again, or use another picture.") from error

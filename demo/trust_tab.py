@@ -1,4 +1,4 @@
-"""The third tab: whether the heat maps can be trusted, from what fer_models.evaluation has measured on many faces."""
+"""The tab "Trust the maps?": what the heat-map study, stored in weights/, has measured on many faces."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,35 +6,36 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.analysis import TITLES
-from fer_models.evaluation import explanations_report as report
-from fer_models.evaluation.explanations import MeasuredExplanations
-from fer_models.evaluation.explanations_store import COMMAND, read_explanations
-from fer_models.evaluation.results import EvaluationError
+from fer_models.architectures import MODELS
+from fer_models.checkpoints import EvaluationError
+from fer_models.estimates import Estimate
 from fer_models.evidence import REGIONS, region_shares
 from fer_models.evidence.baselines import centred_gaussian
+from fer_models.heatmap_study import report
+from fer_models.heatmap_study.measure import MeasuredExplanations
+from fer_models.heatmap_study.store import COMMAND, read_explanations
 
-NOTHING_MEASURED = f"Nothing has been measured yet. Who has FER-2013 does it with `{COMMAND}`."
+NOTHING_MEASURED = f"Nothing has been measured yet. If you have FER-2013, run `{COMMAND}`."
 
 FAITHFULNESS = """\
-What a map shows as hottest is taken away and filled in from what surrounds it (ROAD; Rong et al. 2022). Each dot is how
-much more confidence that costs than taking away what another map shows, which knows nothing of the model or nothing of
-this face: {kinds}. Right of the line the map is better; a 95 % interval that touches the line means that no difference
-was found."""
+ROAD (Rong et al. 2022) removes the pixels that a map shows as hottest and fills them in from their surroundings. Each
+dot shows how much more confidence that costs than removing the hottest pixels of another map, which knows nothing of
+the model or nothing of this face: {kinds}. Right of the line the map is better; where the 95 % interval touches the
+line, no difference was found."""
 DEPENDENCE = """\
-How much of a map is left (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. Far right, it stays
-the same whatever the face, the emotion, or the weights; far left, it is turned inside out, which random weights do as
-easily (Adebayo et al. 2018). Faces lie alike in the picture, so some likeness between them is no fault."""
+How much of a map remains (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. Far right, the map
+stays the same whatever the face, the emotion or the weights; far left, it is inverted, which random weights do as
+easily (Adebayo et al. 2018). Faces have the same position in every picture, so some similarity is expected."""
 REGIONS_LEGEND = """\
-Where Grad-CAM's heat lies, by the emotion that the face is labelled with. The fuller the colour, the more heat for the
-region's area: none where there is no heat, full from three times the mean on. FER-2013's faces have no landmarks of
-their own; the regions are where their parts lie on average. Emotions with fewer than {few} faces are left out."""
+Where Grad-CAM's heat lies, by the emotion of the label. The stronger the colour, the more heat per area: full colour
+means at least three times the mean. FER-2013's faces come without landmarks, so the regions are those of a mean face.
+Emotions with fewer than {few} faces are left out."""
 FULL_COLOUR = 3
 FEW_FACES = 10
 
 TEXT = ["trust", "trust-text"]
 
-Rows = Mapping[str, Mapping[str, dict | None]]
+Rows = Mapping[str, Mapping[str, Estimate | None]]
 
 # What is left of a map, in ...
 DEPENDENCE_NAMES = {
@@ -51,42 +52,45 @@ def build_trust_tab(weights_dir: Path) -> None:
         weights_dir: the folder with one folder a model in it.
     """
     measured, problems = {}, []
-    for name, title in TITLES.items():
+    for name, architecture in MODELS.items():
         try:
             measured[name] = read_explanations(weights_dir / name)
         except EvaluationError as error:
-            problems.append(f"{title}: {error}")
+            problems.append(f"{architecture.title}: {error}")
     if not measured:
         gr.Markdown(NOTHING_MEASURED)
         return
 
-    gr.Markdown(_with_titles(report.conclusion(measured)), elem_classes=TEXT)
+    gr.Markdown(report.conclusion(measured, _title), elem_classes=TEXT)
     for problem in problems:
         gr.HTML(f'<p class="problem">{escape(problem)}</p>')
     gr.HTML(_faithfulness_plots(measured), elem_classes="trust")
     gr.HTML(_dependence_plots(measured), elem_classes="trust")
-    between = report.between_models_table(measured)
+    between = report.between_models_table(measured, _title)
     if between:
-        gr.Markdown(f"## Do the models look at the same places?\n{_with_titles(between)}", elem_classes=TEXT)
+        gr.Markdown(f"## Do the models look at the same places?\n{between}", elem_classes=TEXT)
     gr.HTML(_region_tables(measured), elem_classes="trust")
     with gr.Accordion("All figures", open=False):
         for table in (report.faithfulness_table, report.dependence_table, report.regions_table):
-            gr.Markdown(_with_titles(table(measured)), elem_classes=TEXT)
+            gr.Markdown(table(measured, _title), elem_classes=TEXT)
 
 
-def _with_titles(markdown: str) -> str:
-    for name, title in TITLES.items():
-        markdown = markdown.replace(f"`{name}`", title)
-    return markdown
+def _title(name: str) -> str:
+    return MODELS[name].title
 
 
 def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     plots = {
-        name: {key: figures["advantage"] for key, figures in model.figures["maps"].items()}
+        name: {key: figures["advantage"] for key, figures in model.statistics["maps"].items()}
         for name, model in measured.items()
     }
     everywhere = [
-        found[end] for rows in plots.values() for marks in rows.values() for found in marks.values() for end in found
+        end
+        for rows in plots.values()
+        for marks in rows.values()
+        for found in marks.values()
+        if found
+        for end in (found.low, found.high)
     ]
     ends = min(-0.1, *everywhere), max(0.1, *everywhere)
     return f"""
@@ -97,7 +101,7 @@ def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
 
 def _dependence_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     plots = {
-        name: {key: _dependence(figures) for key, figures in model.figures["maps"].items()}
+        name: {key: _dependence(figures) for key, figures in model.statistics["maps"].items()}
         for name, model in measured.items()
     }
     return f"""
@@ -106,7 +110,7 @@ def _dependence_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     {_plots(plots, DEPENDENCE_NAMES, (-1, 1))}"""
 
 
-def _dependence(figures: dict) -> dict[str, dict | None]:
+def _dependence(figures: dict) -> dict[str, Estimate | None]:
     marks = {"other": figures["across_faces"]["rank_correlation"]}
     if figures["sanity"]:
         steps = list(figures["sanity"].values())
@@ -135,17 +139,17 @@ def _plots(plots: Mapping[str, Rows], kinds: Mapping[str, str], ends: tuple[floa
         )
         axis = f"<tr><td></td><td><p><span>{low:+.2g}</span><span>{high:+.2g}</span></p></td></tr>"
         cards.append(
-            f'<article class="card" style="--zero: {_place(0, ends)}"><h3>{TITLES[name]}</h3>'
+            f'<article class="card" style="--zero: {_place(0, ends)}"><h3>{MODELS[name].title}</h3>'
             f'<table class="dots">{lines}{axis}</table></article>'
         )
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _marks(marks: Mapping[str, dict | None], kinds: Mapping[str, str], ends: tuple[float, float]) -> str:
+def _marks(marks: Mapping[str, Estimate | None], kinds: Mapping[str, str], ends: tuple[float, float]) -> str:
     return "".join(
         f'<div class="{kind}" title="{kinds[kind]}: {report.number(found)}">'
-        f'<i style="left: {_place(found["low"], ends)}; right: calc(100% - {_place(found["high"], ends)})"></i>'
-        f'<b class="dot" style="left: {_place(found["mean"], ends)}"></b></div>'
+        f'<i style="left: {_place(found.low, ends)}; right: calc(100% - {_place(found.high, ends)})"></i>'
+        f'<b class="dot" style="left: {_place(found.mean, ends)}"></b></div>'
         for kind, found in marks.items()
         if found
     )
@@ -161,14 +165,15 @@ def _region_tables(measured: Mapping[str, MeasuredExplanations]) -> str:
     gaussian = region_shares(centred_gaussian())
     cards = []
     for name, model in measured.items():
-        area = model.figures["area"]
+        area = model.statistics["area"]
         rows = "".join(
             _region_row(f"{emotion} ({found['faces']})", found["shares"], area)
-            for emotion, found in model.figures["regions"].items()
+            for emotion, found in model.statistics["regions"].items()
             if found["faces"] >= FEW_FACES
         )
         cards.append(
-            f'<article class="card"><h3>{TITLES[name]}</h3><table class="regions-by-emotion"><tr><td></td>{head}</tr>'
+            f'<article class="card"><h3>{MODELS[name].title}</h3>'
+            f'<table class="regions-by-emotion"><tr><td></td>{head}</tr>'
             f"{_region_row('share of the area', area, area)}{_region_row('centred Gaussian', gaussian, area)}{rows}"
             "</table></article>"
         )

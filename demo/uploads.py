@@ -1,4 +1,4 @@
-"""Open whatever a visitor uploads: an RGB picture of a bounded size, or one sentence that says why not."""
+"""Opening uploads: an RGB picture of a bounded size, or one sentence that says why not."""
 
 from os import PathLike
 from pathlib import Path
@@ -11,7 +11,7 @@ from fer_models.data.images import opaque
 # Only formats that Pillow decodes by itself: its EPS reader, for one, would start Ghostscript on the visitor's file.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
-# The largest picture that is decoded: 50 million pixels, as many as usual phones take. Decoding and reducing one takes
+# The largest picture that is decoded: 50 million pixels, as many as most phones take. Decoding and reducing one takes
 # up to 450 MB for a moment (a PNG with transparency).
 MAX_PIXELS = 50_000_000
 
@@ -25,7 +25,7 @@ class UploadError(ValueError):
 
 
 def open_image(path: str | PathLike[str]) -> Image.Image:
-    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px a side.
+    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px per side.
 
     Transparency is laid on neutral grey, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
     before anything is decoded.

@@ -1,9 +1,9 @@
-"""FER Lens: four facial-emotion models, what each makes of a face, and where each of them looks."""
+"""FER Lens: facial-emotion recognition models, their predictions, and explanations of them."""
 
 from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
 from fer_models.checkpoints import CheckpointError, load_model
 from fer_models.emotions import EMOTIONS
-from fer_models.explain import METHODS, Explanation, explain
+from fer_models.explanations import METHODS, Explanation, explain
 from fer_models.inference import predict, preprocess
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""How fast the models predict, explain and train on this machine: `python -m fer_models.benchmark`.
+"""Benchmark of prediction, explanation and training speed on this machine: `python -m fer_models.benchmark`.
 
-Every figure is the median over warmed-up runs with its quartiles. The runs of the columns that are compared alternate,
-so that a machine that slows down in between slows all of them down.
+Each value is the median over runs after a warm-up, with its quartiles. The runs of the compared columns alternate, so
+that a slowdown of the machine affects all of them.
 """
 
 import argparse
@@ -27,25 +27,26 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
+from fer_models.architectures import MODELS, EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation, augment
-from fer_models.explain import explain
+from fer_models.explanations import explain
 from fer_models.inference import predict, preprocess
 from fer_models.training.recipes import RECIPES
 
 BATCHES = (1, 8, 32)
 THREADS = (1, 2)
-TRAINING_SIZES = {"baseline_cnn": (128,), "resnet50": (64, 96, 144, 224), "attn_cnn": (128,)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fer_models.benchmark", description=__doc__.split("\n")[0])
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--variants", action="store_true", help="faster ways to run the same forward pass instead")
-    instead.add_argument("--memory", action="store_true", help="memory before and after 1,000 explanations instead")
-    instead.add_argument("--train", action="store_true", help="training steps and the data's share of them instead")
-    parser.add_argument("--models", nargs="+", default=MODEL_NAMES, choices=MODEL_NAMES, help="default: all")
-    parser.add_argument("--runs", type=int, default=15, help="measured runs of each figure (default: 15)")
+    instead.add_argument("--variants", action="store_true", help="measure faster variants of the forward pass")
+    instead.add_argument("--memory", action="store_true", help="measure memory before and after 1,000 explanations")
+    instead.add_argument(
+        "--train", action="store_true", help="measure training steps and the share of data augmentation"
+    )
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS, help="default: all")
+    parser.add_argument("--runs", type=int, default=15, help="measured runs per value (default: 15)")
     arguments = parser.parse_args()
     print(conditions(), end="\n\n")
     if arguments.variants:
@@ -61,21 +62,21 @@ def main() -> None:
 
 
 def conditions() -> str:
-    """One line that says where and with what the figures were measured."""
+    """Returns one line with the hardware and software of the measurements."""
     cpu = torch.cpu.get_capabilities().get("cpu_name", platform.machine())
     return (
         f"{cpu}, {torch.get_num_threads()} threads, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"grad-cam {version('grad-cam')}; float32, untrained weights (speed does not depend on them)"
+        f"grad-cam {version('grad-cam')}; float32, untrained weights (which do not affect speed)"
     )
 
 
 def shipped(name: str) -> EmotionModel:
-    """The model as the default recipe builds it, untrained."""
+    """Returns the untrained model of the default recipe."""
     return create_model(name, **RECIPES["default"][name].architecture).eval()
 
 
 def print_explaining(names: list[str], runs: int) -> None:
-    """One face: prediction, our explanation of all seven emotions, the library's of one."""
+    """Times per face: prediction, our explanation of all seven emotions, and the library's of one emotion."""
     print(
         "One face, milliseconds: median [lower quartile, upper quartile]; ours: 7 maps and attention, library: 1 map\n"
     )
@@ -84,7 +85,7 @@ def print_explaining(names: list[str], runs: int) -> None:
     for name in names:
         model, faces = shipped(name), random_faces(1)
         inputs = preprocess(faces, model)
-        columns = [
+        columns: list[Callable[[], object]] = [
             partial(forward, model, inputs),
             partial(predict, model, faces),
             partial(explain, model, faces),
@@ -98,7 +99,7 @@ def print_explaining(names: list[str], runs: int) -> None:
 
 
 def print_variants(names: list[str], runs: int) -> None:
-    """The forward pass of one face, run in different ways that give the same answer."""
+    """Times per face of the forward pass, in variants with equal results."""
     print("One face, milliseconds: median [lower quartile, upper quartile]\n")
     print("| model | threads | plain | folded batch norm | channels last | both | compiled | ONNX Runtime | compile |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -107,11 +108,12 @@ def print_variants(names: list[str], runs: int) -> None:
         inputs, fast = preprocess(random_faces(1), model), folded(model)
         channels_last, both = (copy.deepcopy(m).to(memory_format=torch.channels_last) for m in (model, fast))
         compiled, onnx = torch.compile(model), as_onnx(model, inputs)
-        columns = [partial(forward, variant, inputs) for variant in (model, fast, channels_last, both, compiled)]
+        variants: list[Callable[[Tensor], Tensor]] = [model, fast, channels_last, both, compiled]
+        columns: list[Callable[[], object]] = [partial(forward, variant, inputs) for variant in variants]
         for threads in THREADS:
             torch.set_num_threads(threads)
             start = time.perf_counter()
-            forward(compiled, inputs)  # compiles, for each number of threads anew
+            forward(compiled, inputs)  # compiles again for each number of threads
             compilation = time.perf_counter() - start
             ways = [*columns, onnx_forward(onnx, inputs, threads)] if onnx else columns
             cells = [quartiles(times, 1000) for times in measure(ways, runs)] + ([] if onnx else ["not installed"])
@@ -119,15 +121,15 @@ def print_variants(names: list[str], runs: int) -> None:
 
 
 def print_peak_memory(names: list[str]) -> None:
-    """The most memory in use at once, each figure from a process of its own."""
+    """Peak memory, each value from a separate process."""
     if not Path("/proc/self/clear_refs").exists():
         print("\nPeak memory is measured on Linux only.")
         return
-    print("\nPeak memory, MiB resident: the process with its model, and what comes on top of that\n")
+    print("\nPeak memory, MiB resident: the process with its model, and the increase during each call\n")
     print("| model | model loaded | + bare forward | + explain | + pytorch-grad-cam | + explain 16 faces |")
     print("|---|---|---|---|---|---|")
     for name in names:
-        # "spawn" and one task a process: a forked or used process would start with memory of others.
+        # "spawn" and one task per process: a forked or reused process would start with memory of other tasks.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
             figures = list(processes.map(peak_memory, [name] * 4, ("forward", "explain", "library", "explain 16")))
         cells = [f"{loaded:.0f}" for loaded, _ in figures[:1]] + [f"{peak - loaded:.0f}" for loaded, peak in figures]
@@ -135,13 +137,13 @@ def print_peak_memory(names: list[str]) -> None:
 
 
 def peak_memory(name: str, what: str) -> tuple[float, float]:
-    """MiB resident with the model loaded, and at most while `what` runs three times."""
+    """MiB resident with the model loaded, and the peak while `what` runs three times."""
     model, faces = shipped(name), random_faces(16 if what == "explain 16" else 1)
     inputs = preprocess(faces, model)
     run = {"forward": partial(forward, model, inputs), "library": partial(library_gradcam, model, inputs)}.get(
         what, partial(explain, model, faces)
     )
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak that importing and building the model had
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak of importing and building the model
     loaded = resident("VmRSS")
     for _ in range(3):
         run()
@@ -149,7 +151,7 @@ def peak_memory(name: str, what: str) -> tuple[float, float]:
 
 
 def print_memory_growth(names: list[str], calls: int = 1000) -> None:
-    """Whether explaining leaves something behind."""
+    """Memory growth over many explanations."""
     print(f"MiB resident after 100 explanations of one face, and after {calls} more\n")
     print("| model | before | after |")
     print("|---|---|---|")
@@ -164,14 +166,16 @@ def print_memory_growth(names: list[str], calls: int = 1000) -> None:
 
 
 def resident(field: str) -> float:
-    """MiB of this process in memory: now (VmRSS) or at most so far (VmHWM). Linux only."""
+    """Resident memory of this process in MiB: current (VmRSS) or peak (VmHWM). Linux only."""
     status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)[1]) / 1024
+    match = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
+    assert match is not None  # Linux always writes both fields
+    return int(match[1]) / 1024
 
 
 def print_batches(names: list[str], runs: int) -> None:
     """Throughput of explanations by batch size."""
-    print("Faces explained a second, by batch size: median [lower quartile, upper quartile]\n")
+    print("Faces explained per second, by batch size: median [lower quartile, upper quartile]\n")
     print(f"| model | {' | '.join(map(str, BATCHES))} |")
     print("|---" * (1 + len(BATCHES)) + "|")
     for name in names:
@@ -185,17 +189,19 @@ def print_batches(names: list[str], runs: int) -> None:
 
 
 def print_training(names: list[str], runs: int) -> None:
-    """A training step in the precision that train.py would choose, and the share of it that goes into data."""
-    print("Training, batch 64: images a second, median [lower quartile, upper quartile]; data: augmentation's share\n")
+    """Training speed in both precisions of train.py, and the share of data augmentation."""
+    print(
+        "Training, batch 64: images per second, median [lower quartile, upper quartile]; data: augmentation's share\n"
+    )
     print("| model | image size | float32 | bfloat16 | data (of the faster) |")
     print("|---|---|---|---|---|")
-    for name in (name for name in names if name in TRAINING_SIZES):
+    for name in names:
         recipe = RECIPES["default"][name]
         model = create_model(name, **recipe.architecture).to(memory_format=torch.channels_last).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
         images = torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8)
         labels = torch.randint(0, 7, (64,))
-        for size in TRAINING_SIZES[name]:
+        for size in sorted({size for size, _ in recipe.stages}):
             data = partial(augmented, images, size, recipe.augmentation)
             columns = [partial(step, model, optimizer, data, labels, bf16) for bf16 in (False, True)]
             times = measure([*columns, data], max(3, runs // 3))
@@ -204,15 +210,15 @@ def print_training(names: list[str], runs: int) -> None:
             print(f"| `{name}` | {size} px | {' | '.join(speeds)} | {share:.1%} |", flush=True)
 
 
-def forward(model: EmotionModel, inputs: Tensor) -> None:
+def forward(model: Callable[[Tensor], Tensor], inputs: Tensor) -> None:
     with torch.inference_mode():
         model(inputs)
 
 
 def folded(model: EmotionModel) -> EmotionModel:
-    """A copy with the same answers, in which each batch norm is part of the convolution in front of it.
+    """Returns a copy with equal results, in which each batch norm is folded into the convolution before it.
 
-    Relies on modules being registered in the order in which they run.
+    Modules must be registered in the order in which they run.
     """
     fast = copy.deepcopy(model)
     for module in list(fast.modules()):
@@ -224,14 +230,16 @@ def folded(model: EmotionModel) -> EmotionModel:
 
 
 def as_onnx(model: EmotionModel, inputs: Tensor) -> bytes | None:
-    """The model as an ONNX file's content; None without the packages onnxruntime and onnxscript, which are optional."""
+    """Returns the content of an ONNX file; None without the optional packages onnxruntime and onnxscript."""
     if not (find_spec("onnxruntime") and find_spec("onnxscript")):
         return None
-    return torch.onnx.export(model, (inputs,), dynamo=True, verbose=False).model_proto.SerializeToString()
+    program = torch.onnx.export(model, (inputs,), dynamo=True, verbose=False)
+    assert program is not None  # always a program with dynamo=True
+    return program.model_proto.SerializeToString()
 
 
 def onnx_forward(onnx: bytes, inputs: Tensor, threads: int) -> Callable[[], np.ndarray]:
-    """A call that runs `as_onnx`'s model and returns the logits (N, 7)."""
+    """Returns a function that runs the model of `as_onnx` and returns the logits (N, 7)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -242,7 +250,7 @@ def onnx_forward(onnx: bytes, inputs: Tensor, threads: int) -> Callable[[], np.n
 
 
 def library_gradcam(model: EmotionModel, inputs: Tensor) -> None:
-    """What pytorch-grad-cam's README recommends: a full forward and backward for one class."""
+    """Grad-CAM as in pytorch-grad-cam's README: a full forward and backward pass for one class."""
     with GradCAM(model, [getattr(model, model.stages[-1])]) as cam:
         cam(inputs, [ClassifierOutputTarget(3)])
 
@@ -263,7 +271,7 @@ def step(
 
 
 def measure(functions: list[Callable[[], object]], runs: int) -> list[list[float]]:
-    """Seconds of each run of each function, taken in turns after two runs of warming up."""
+    """Seconds per run of each function; the functions alternate, after two warm-up runs."""
     times: list[list[float]] = [[] for _ in functions]
     for run in range(-2, runs):
         for function, column in zip(functions, times, strict=True):

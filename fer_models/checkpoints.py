@@ -1,24 +1,63 @@
-"""The form in which a model ships: weights/<name>/model.safetensors in half precision, and config.json beside it."""
+"""Checkpoints: the files of a folder weights/<model>/, and functions that write and read them.
 
+A folder holds the weights in half precision (model.safetensors) and their config.json. Training adds history.csv; an
+evaluation adds metrics.json, its predictions, plots and the model card; the heat-map study adds explanations.json and
+its maps. Measurements are stored with the SHA-256 of the measured weights.
+"""
+
+import csv
 import hashlib
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load, save_file
 
-from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
+from fer_models.architectures import EmotionModel, create_model, model_class
 from fer_models.emotions import EMOTIONS
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+HISTORY_FILE = "history.csv"
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "test_predictions.safetensors"
+EXPLANATIONS_FILE = "explanations.json"
+EXPLANATION_MAPS_FILE = "explanation_maps.safetensors"
+CARD_FILE = "README.md"
+
 REQUIRED_KEYS = {"name", "architecture", "sha256", "temperature", "conformal_threshold"}
+WEIGHTS_VARIABLE = "FER_LENS_WEIGHTS"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged or not this model's; the message names the file and says what to do."""
+    """A checkpoint is missing, damaged or of another model; the message names the file and a remedy."""
+
+
+class EvaluationError(RuntimeError):
+    """Stored measurements are missing, damaged or of other weights; the message names the file and a remedy."""
+
+
+def default_weights_dir() -> Path:
+    """Returns the folder of the checkpoints, independent of the current folder.
+
+    It is $FER_LENS_WEIGHTS if set. Otherwise it is the folder of the two small networks in an installed package, or
+    weights/ in a checkout.
+    """
+    if os.environ.get(WEIGHTS_VARIABLE):
+        return Path(os.environ[WEIGHTS_VARIABLE])
+    package = Path(__file__).parent
+    packaged = package / "weights"
+    return packaged if packaged.is_dir() else package.parent / "weights"
+
+
+# ---- Weights and configuration ------------------------------------------------------------------------------------
 
 
 def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) -> None:
@@ -26,8 +65,8 @@ def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) 
 
     Args:
         model: the model whose weights, architecture, temperature and threshold are stored.
-        directory: created if it is not there; usually weights/<name>.
-        training: how the weights came about (command, recipe, seed, versions, ...), JSON-serialisable.
+        directory: created if needed; usually weights/<name>.
+        training: how the weights were trained (command, recipe, seed, versions, ...), JSON-serialisable.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -46,19 +85,17 @@ def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) 
         "sha256": hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest(),
         "training": training,
     }
-    (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    _write_json(directory / CONFIG_FILE, config)
 
 
-def read_config(name: str, weights_dir: str | Path = "weights") -> dict:
-    """The contents of weights/<name>/config.json.
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Reads the config.json of a checkpoint.
 
     Raises:
-        ValueError: the name is not a model's.
-        CheckpointError: the file is missing, is not JSON, or belongs to another model.
+        CheckpointError: the file is missing, not JSON, or not of a FER Lens model.
     """
-    if name not in MODEL_NAMES:
-        raise ValueError(f"There is no model named {name!r}. Choose one of: {', '.join(MODEL_NAMES)}.")
-    file = Path(weights_dir) / name / CONFIG_FILE
+    file = Path(directory) / CONFIG_FILE
+    name = file.parent.name
     if not file.is_file():
         raise CheckpointError(f"{file} is missing. {_remedy(name)}")
     try:
@@ -67,38 +104,53 @@ def read_config(name: str, weights_dir: str | Path = "weights") -> dict:
         raise CheckpointError(f"{file} is not valid JSON ({error}). {_remedy(name)}") from error
     if not isinstance(config, dict) or not config.keys() >= REQUIRED_KEYS:
         raise CheckpointError(f"{file} is not the config.json of a FER Lens model. {_remedy(name)}")
-    if config["name"] != name:
-        raise CheckpointError(f"{file} belongs to the model {config['name']!r}, not {name!r}. {_remedy(name)}")
     return config
 
 
-def load_model(name: str, weights_dir: str | Path = "weights", device: torch.device | str = "cpu") -> EmotionModel:
-    """The shipped checkpoint, verified, in float32 and eval mode.
+def update_config(directory: str | Path, **changes: object) -> dict[str, Any]:
+    """Changes values in the config.json of a checkpoint and returns all of its values.
+
+    Raises:
+        CheckpointError: as `read_config`.
+    """
+    config = read_config(directory) | changes
+    _write_json(Path(directory) / CONFIG_FILE, config)
+    return config
+
+
+def load_model(name: str, weights_dir: str | Path | None = None, device: torch.device | str = "cpu") -> EmotionModel:
+    """Loads and verifies a checkpoint; the model is in float32 and eval mode.
 
     Args:
         name: one of MODEL_NAMES.
-        weights_dir: the folder with one folder a model in it.
-        device: where the model is put.
+        weights_dir: folder with one folder per model; by default `default_weights_dir()`.
+        device: device of the model.
 
     Raises:
-        ValueError: the name is not a model's.
-        CheckpointError: a file is missing, cut off, foreign or does not fit its config.json.
+        ValueError: the name is not in MODEL_NAMES.
+        CheckpointError: a file is missing, incomplete, of another model, or does not fit its config.json.
     """
-    config = read_config(name, weights_dir)
-    file = Path(weights_dir) / name / WEIGHTS_FILE
+    model_class(name)  # rejects an unknown name before it becomes part of a path
+    directory = (default_weights_dir() if weights_dir is None else Path(weights_dir)) / name
+    config = read_config(directory)
+    if config["name"] != name:
+        raise CheckpointError(
+            f"{directory / CONFIG_FILE} belongs to the model {config['name']!r}, not {name!r}. {_remedy(name)}"
+        )
+    file = directory / WEIGHTS_FILE
     if not file.is_file():
         raise CheckpointError(f"{file} is missing. {_remedy(name)}")
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != config["sha256"]:
         raise CheckpointError(
-            f"{file} ({len(content):,} bytes) is not the file that its {CONFIG_FILE} was written for: its SHA-256 "
-            f"differs, so it is cut off, changed, or a Git LFS pointer. {_remedy(name)}"
+            f"{file} ({len(content):,} bytes) does not match its {CONFIG_FILE}: the SHA-256 differs, so the file is "
+            f"incomplete, changed, or a Git LFS pointer. {_remedy(name)}"
         )
     try:
         model = create_model(name, **config["architecture"])
         model.load_state_dict(load(content))
     except (SafetensorError, RuntimeError, TypeError) as error:
-        problem = shorten(str(error), 200)  # PyTorch names every tensor
+        problem = shorten(str(error), 200)  # PyTorch lists every tensor
         raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {_remedy(name)}") from error
     model.temperature = float(config["temperature"])
     model.conformal_threshold = float(config["conformal_threshold"])
@@ -106,4 +158,91 @@ def load_model(name: str, weights_dir: str | Path = "weights", device: torch.dev
 
 
 def _remedy(name: str) -> str:
-    return f"Fetch weights/{name} again from the repository, or train it: python train.py --model {name} --data PATH."
+    return (
+        f"Download weights/{name} from the repository (the installed package contains only the two small networks) and "
+        f"give its parent folder as weights_dir or in ${WEIGHTS_VARIABLE}, or train the model: "
+        f"python train.py --model {name} --data PATH."
+    )
+
+
+# ---- Training history ---------------------------------------------------------------------------------------------
+
+
+def write_history(directory: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Writes the rows of a training history, one per segment, to history.csv; does nothing without rows."""
+    if rows:
+        with (Path(directory) / HISTORY_FILE).open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def read_history(directory: str | Path) -> list[dict[str, float]]:
+    """Reads history.csv, with the values given to `write_history`; an empty list if there is no such file."""
+    file = Path(directory) / HISTORY_FILE
+    if not file.is_file():
+        return []
+    with file.open(newline="") as handle:
+        return [{column: json.loads(value) for column, value in row.items()} for row in csv.DictReader(handle)]
+
+
+# ---- Measurements -------------------------------------------------------------------------------------------------
+
+
+def write_measured(
+    directory: str | Path,
+    statistics_file: str,
+    statistics: dict,
+    arrays_file: str,
+    arrays: dict[str, np.ndarray],
+    weights_sha256: str,
+) -> None:
+    """Writes a JSON and a safetensors file measured from a checkpoint, with the SHA-256 of its weights.
+
+    Args:
+        directory: the checkpoint's folder.
+        statistics_file, statistics: name and contents of the JSON file.
+        arrays_file, arrays: name and contents of the safetensors file.
+        weights_sha256: SHA-256 of the measured weights, from config.json at the time they were loaded.
+    """
+    directory = Path(directory)
+    save_arrays(arrays, directory / arrays_file, metadata={"weights_sha256": weights_sha256})
+    _write_json(directory / statistics_file, {"weights_sha256": weights_sha256} | statistics)
+
+
+def read_measured(
+    directory: str | Path, statistics_file: str, arrays_file: str, remedy: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The inverse of `write_measured`.
+
+    Args:
+        directory: the checkpoint's folder.
+        statistics_file, arrays_file: names of the JSON and of the safetensors file.
+        remedy: a sentence on what to do if they cannot be used.
+
+    Raises:
+        EvaluationError: a file is missing or damaged, or belongs to other weights than those in config.json.
+    """
+    directory = Path(directory)
+    for file in (directory / name for name in (CONFIG_FILE, statistics_file, arrays_file)):
+        if not file.is_file():
+            raise EvaluationError(f"{file} is missing. {remedy}")
+    try:
+        config, statistics = (json.loads((directory / name).read_text()) for name in (CONFIG_FILE, statistics_file))
+        with safe_open(directory / arrays_file, framework="numpy") as store:
+            arrays = {name: store.get_tensor(name) for name in store.keys()}  # noqa: SIM118, a file is not a mapping
+            computed_with = store.metadata()["weights_sha256"]
+        weights = config["sha256"], statistics["weights_sha256"], computed_with
+    except (KeyError, SafetensorError, TypeError, ValueError) as error:
+        raise EvaluationError(
+            f"{statistics_file} or {arrays_file} in {directory} is damaged ({error}). {remedy}"
+        ) from error
+    if len(set(weights)) > 1:
+        raise EvaluationError(
+            f"{statistics_file} or {arrays_file} in {directory} belongs to other weights than {CONFIG_FILE}. {remedy}"
+        )
+    return statistics, arrays
+
+
+def _write_json(file: Path, content: dict) -> None:
+    file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -3,31 +3,17 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from fer_models.data.fer2013 import FER2013, Split
+from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
+from tests.helpers import make_split, pattern
 
 
 @pytest.fixture(autouse=True)
 def _cache_in_tmp(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-
-
-def pattern(label: int, variant: int) -> np.ndarray:
-    """uint8 (48, 48): a bright bar whose row tells the label, on noise that tells the variant."""
-    image = np.random.default_rng(variant).integers(0, 80, (48, 48), dtype=np.uint8)
-    image[6 * label + 3 : 6 * label + 8] = 230
-    return image
-
-
-def make_split(per_class: int, first_variant: int) -> Split:
-    pairs = [(label, first_variant + i) for i in range(per_class) for label in range(len(EMOTIONS))]
-    images = np.stack([pattern(label, 10 * variant + label) for label, variant in pairs])
-    return Split(torch.from_numpy(images), torch.tensor([label for label, _ in pairs]))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 
 from fer_models.architectures import MODEL_NAMES, create_model
 from fer_models.architectures.attention import CBAM, ChannelAttention, SpatialAttention
-from fer_models.evaluation.complexity import count_multiply_adds
+from fer_models.inference.complexity import count_multiply_adds
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
@@ -28,6 +28,13 @@ def test_names_and_sizes() -> None:
     assert [create_model(name).input_size for name in MODEL_NAMES] == [128, 224, 128, 224]
     with pytest.raises(ValueError, match="no model named 'vgg'.*baseline_cnn"):
         create_model("vgg")
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_the_parts_of_a_model_name_each_submodule_once(name: str) -> None:
+    model = create_model(name)
+    parts = [*model.input_layers, *model.stages, *model.head]
+    assert sorted(parts) == sorted(child for child, _ in model.named_children())
 
 
 def test_attention_cnn_stays_within_its_budget() -> None:
@@ -94,7 +101,7 @@ def test_softmax_attention_starts_as_plain_pooling() -> None:
     assert torch.allclose(SpatialAttention(normalisation="softmax")(features), features)
 
 
-def test_attention_of_older_checkpoints_is_told_by_a_bool() -> None:
+def test_older_checkpoints_give_attention_as_a_bool() -> None:
     assert create_model("attn_cnn", attention=True).config["attention"] == "sigmoid"
     assert create_model("attn_cnn", attention=False).config["attention"] == "none"
     assert create_model("attn_cnn").spatial_attention.normalisation == "softmax"

@@ -21,14 +21,13 @@ from fer_models.evaluation.calibration import (
     fit_temperature,
     negative_log_likelihood,
     reliability,
-    to_probabilities,
 )
-from fer_models.evaluation.conformal import conformal_threshold, prediction_set, summarise_sets
-from fer_models.evaluation.consensus import jensen_shannon
+from fer_models.evaluation.conformal import conformal_threshold, summarise_sets
 from fer_models.evaluation.evaluate import evaluate_checkpoint
-from fer_models.evaluation.figures import draw_reliability
 from fer_models.evaluation.metrics import summarise
-from fer_models.evaluation.results import read_result
+from fer_models.evaluation.plots import draw_reliability
+from fer_models.evaluation.results import read_evaluation
+from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
 
 CONFIG = {"widths": [4, 8, 8], "hidden": 16}
 
@@ -204,17 +203,17 @@ def evaluated(tmp_path: Path, small_data: FER2013) -> Path:
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     last.weight.data *= 100
     folder = tmp_path / "weights" / "baseline_cnn"
-    save_checkpoint(model, folder, {})
+    training = {"recipe": "default", "command": "python train.py", "seed": 0, "stages": [[64, 1]], "epochs": 1,
+                "hours": 1.0, "backbone_parts": {}, "machine": "m", "data_fingerprint": small_data.fingerprint,
+                "versions": {}}  # fmt: skip
+    save_checkpoint(model, folder, training)
     return evaluate(folder, small_data)
 
 
 def evaluate(folder: Path, data: FER2013) -> Path:
-    training = {"recipe": "default", "command": "python train.py", "seed": 0, "stages": [[64, 1]], "epochs": 1,
-                "hours": 1.0, "backbone_parts": {}, "machine": "m", "data_fingerprint": data.fingerprint,
-                "versions": {}}  # fmt: skip
     columns = "epoch,size,train_loss,train_accuracy,validation_loss,validation_accuracy"
     (folder / "history.csv").write_text(f"{columns}\n1.0,64,1.8,0.25,1.7,0.3\n")
-    evaluate_checkpoint(load_model(folder.name, folder.parent), data, folder, training)
+    evaluate_checkpoint(load_model(folder.name, folder.parent), data, folder)
     return folder
 
 
@@ -225,7 +224,7 @@ def test_an_evaluation_stores_temperature_and_threshold_and_leaves_the_weights(e
     assert config["temperature"] == model.temperature > 1.5
     assert config["conformal_threshold"] == model.conformal_threshold < 1
 
-    result = read_result(evaluated)
+    result = read_evaluation(evaluated)
     labels, probabilities = result.predictions.labels, result.predictions.probabilities
     from_page = predict(model, list(small_data.test.images.numpy()))
     np.testing.assert_allclose(from_page, probabilities, atol=1e-5)
@@ -248,10 +247,10 @@ def test_evaluating_again_changes_nothing(evaluated, small_data):
 
 
 def test_the_card_shows_calibration_and_coverage(evaluated):
-    metrics, card = read_result(evaluated).metrics, (evaluated / "README.md").read_text(encoding="utf-8")
+    metrics, card = read_evaluation(evaluated).metrics, (evaluated / "README.md").read_text(encoding="utf-8")
     before, after = (f"{100 * metrics[split]['ece']:.1f} %" for split in ("test_uncalibrated", "test"))
     assert f"calibration error from {before} to {after} (15 bins)" in card
     assert "](reliability.png)" in card
     assert f"in {100 * metrics['conformal']['coverage']:.1f} % of the sets" in card
     sizes = " | ".join(f"{size:.2f}" for size in metrics["conformal"]["mean_size_by_emotion"].values())
-    assert f"| emotions in a set | {sizes} |" in card
+    assert f"| emotions per set | {sizes} |" in card

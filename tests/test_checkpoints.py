@@ -86,7 +86,7 @@ def test_wrong_shapes_and_arguments_are_refused(weights: Path) -> None:
         load_model("baseline_cnn", weights)
 
 
-def test_a_config_that_is_none_is_refused(weights: Path) -> None:
+def test_a_config_of_something_else_is_refused(weights: Path) -> None:
     edit_config(weights, name="attn_cnn")
     with pytest.raises(CheckpointError, match="belongs to the model 'attn_cnn'"):
         load_model("baseline_cnn", weights)
@@ -95,6 +95,19 @@ def test_a_config_that_is_none_is_refused(weights: Path) -> None:
         file.write_text(content)
         with pytest.raises(CheckpointError, match=complaint):
             load_model("baseline_cnn", weights)
+
+
+def test_checkpoints_are_found_from_any_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FER_LENS_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert load_model("attn_cnn").name == "attn_cnn"
+
+
+def test_an_environment_variable_names_the_weights_folder(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_LENS_WEIGHTS", str(weights))
+    assert load_model("baseline_cnn").temperature == 1.5
+    with pytest.raises(CheckpointError, match=r"attn_cnn/config\.json is missing.*\$FER_LENS_WEIGHTS"):
+        load_model("attn_cnn")
 
 
 def test_the_shipped_checkpoints_load() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from fer_models.data.augmentation import Augmentation, augment, sampling_grid
 from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.data.images import enlarge, to_grey48
-from tests.conftest import make_split, pattern
+from tests.helpers import make_split, pattern
 
 STILL = Augmentation(flip=0, rotation=0, brightness=0)
 
@@ -35,14 +35,14 @@ def test_csv_and_folder_hold_the_same_images(kaggle_folder: Path, csv_file: Path
     assert folder.fingerprint == table.fingerprint
 
 
-def test_marks_that_other_programs_leave_are_passed_over(kaggle_folder: Path, csv_file: Path) -> None:
+def test_files_and_marks_of_other_programs_are_ignored(kaggle_folder: Path, csv_file: Path) -> None:
     expected = load_fer2013(kaggle_folder).fingerprint
     (kaggle_folder / "test" / "happy" / ".DS_Store").write_bytes(b"Finder's")
     csv_file.write_bytes(b"\xef\xbb\xbf" + csv_file.read_bytes())  # Excel's byte order mark
     assert load_fer2013(kaggle_folder).fingerprint == load_fer2013(csv_file).fingerprint == expected
 
 
-def test_a_folder_a_split(kaggle_folder: Path) -> None:
+def test_one_folder_per_split(kaggle_folder: Path) -> None:
     for file in list((kaggle_folder / "test").rglob("PublicTest_*")):
         target = kaggle_folder / "validation" / file.parent.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +77,10 @@ def test_a_broken_cache_is_made_again(kaggle_folder: Path, tmp_path: Path, caplo
     (cached,) = (tmp_path / "cache").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
     assert load_fer2013(kaggle_folder, cache_dir=tmp_path / "cache").fingerprint == first.fingerprint
-    assert "made again" in caplog.text
+    assert "created again" in caplog.text
 
 
-def test_counts_that_differ_from_the_published_ones_are_told(
+def test_counts_that_differ_from_the_published_ones_are_logged(
     kaggle_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -92,7 +92,7 @@ def test_errors_name_the_path(kaggle_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing at .*absent"):
         load_fer2013(tmp_path / "absent")
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04\xff")
-    with pytest.raises(DataError, match="archive.zip is no CSV file. Unpack"):
+    with pytest.raises(DataError, match="archive.zip is not a CSV file. Unpack"):
         load_fer2013(tmp_path / "archive.zip")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty is not FER-2013"):

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 import shutil
 from pathlib import Path
@@ -14,19 +13,20 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from demo.analysis import LAYERS, TITLES, load_models, read_photo, stage_of
-from demo.cards import render_results
+from demo.analysis import LAYERS, load_models, stage_of
+from demo.cards import render_analysis
 from demo.consensus import agreement_sentence
 from demo.layout import LAUNCH_OPTIONS, build_page
 from demo.overlays import LAYER_SIDE, colour_ramp, data_url, heat_layer
-from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, OWN_PREDICTION, Responses
-from fer_models import EMOTIONS, METHODS, MODEL_NAMES, Explanation, create_model
+from demo.photo import read_photo
+from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, Responses
+from fer_models import EMOTIONS, METHODS, MODEL_NAMES, create_model
+from fer_models.architectures import MODELS
 from fer_models.evaluation.metrics import summarise
-from fer_models.evaluation.results import Predictions, save_predictions
-from tests.test_uploads import png_start
+from fer_models.evaluation.results import Evaluation, Predictions, save_evaluation
+from tests.helpers import DEFAULTS, cards, explanation, png_start
 
 PORTRAIT = EXAMPLES_DIR / "eileen_collins.jpg"
-DEFAULTS = (OWN_PREDICTION, -1, "gradcam")
 
 
 @pytest.fixture(scope="module")
@@ -45,41 +45,15 @@ def small(responses: Responses) -> Responses:
     return Responses({name: responses.models[name] for name in ("baseline_cnn", "attn_cnn")})
 
 
-def explanation(name: str, emotion: str, share: float, **changes: object) -> Explanation:
-    """A hand-made one: `share` for one emotion and the rest evenly for the others."""
-    probabilities = np.full(7, (1 - share) / 6, np.float32)
-    probabilities[EMOTIONS.index(emotion)] = share
-    values = {
-        "model_name": name,
-        "method": "gradcam",
-        "stage": "layer4",
-        "target": EMOTIONS.index(emotion),
-        "probabilities": probabilities,
-        "logits": np.log(probabilities),
-        "heatmap": np.eye(7, dtype=np.float32),
-        "class_maps": None,
-        "spatial_attention": None,
-        "channel_attention": None,
-        "seconds": 0.05,
-    }
-    return Explanation(**values | changes)
-
-
 def upload(responses: Responses, path: Path, *controls: object) -> tuple[list, int | None, str, str]:
     """What a visitor has on the page after uploading a file: crops, chosen, faces, results."""
-    (photo, crops, chosen, faces, _), (*_, results) = responses.on_photo({"path": str(path)}, *(controls or DEFAULTS))
+    (photo, crops, chosen, faces, *_), (*_, results) = responses.on_photo({"path": str(path)}, *(controls or DEFAULTS))
     assert photo is None
     return crops, chosen, faces, results
 
 
 def choice(index: int) -> gr.EventData:
     return gr.EventData(None, {"index": index})
-
-
-def cards(results: str) -> dict[str, str]:
-    """The HTML of each model's card, by title."""
-    found = re.findall(r'<article class="card".*?</article>', results, re.DOTALL)
-    return {re.search("<h3>(.*)</h3>", card)[1]: card for card in found}
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +132,7 @@ def test_a_photo_gives_a_card_a_model_and_six_maps(responses, portrait):
     crops, chosen, faces, results = upload(responses, portrait)
     assert len(crops) == 2 and chosen == 0 and "1 face found" in faces
     shown = cards(results)
-    assert list(shown) == list(TITLES.values())
+    assert list(shown) == [model.title for model in MODELS.values()]
     assert [card.count('class="overlay"') for card in shown.values()] == [1, 1, 2, 2]
     assert ["no attention module" in card for card in shown.values()] == [True, True, False, False]
     assert ["2048 channels" in card for card in shown.values()] == [False, False, False, True]
@@ -168,11 +142,11 @@ def test_bars_and_scales_show_the_explanation(responses):
     crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
     attention = np.linspace(0.25, 0.75, 49, dtype=np.float32).reshape(7, 7)
     made = explanation("resnet50_cbam", "fear", 0.4, heatmap=np.full((7, 7), 0.125), spatial_attention=attention)
-    card = render_results(crop, responses.models, [made])
+    card = render_analysis(crop, responses.models, [made])
     bars = re.findall(r'scope="row">(\w+)</th>.*?width: ([\d.]+)%', card)
     assert bars[: len(EMOTIONS)] == [(emotion, "40.0" if emotion == "fear" else "10.0") for emotion in EMOTIONS]
     assert "test faces" not in card
-    (known,) = cards(render_results(crop, responses.models, [made], {"resnet50_cbam": 0.614})).values()
+    (known,) = cards(render_analysis(crop, responses.models, [made], {"resnet50_cbam": 0.614})).values()
     assert "right on 61.4% of FER-2013's test faces" in known
     assert "<strong>fear</strong> 40%" in card and "50 ms" in card and "24.0 million parameters" in card
     assert re.findall(r"<span>([\d.]+)</span><i></i><span>([\d.]+)</span>", card) == [("0", "0.12"), ("0", "1")]
@@ -185,7 +159,7 @@ def test_bars_and_scales_show_the_explanation(responses):
 def test_an_empty_map_is_a_sentence_and_not_a_blank(responses):
     crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
     made = explanation("resnet50", "fear", 0.4, target=EMOTIONS.index("disgust"), heatmap=np.zeros((7, 7)))
-    card = render_results(crop, responses.models, [made])
+    card = render_analysis(crop, responses.models, [made])
     assert "nothing in the picture speaks for disgust" in card and 'class="overlay"' not in card
 
 
@@ -194,7 +168,7 @@ def test_the_controls_decide_what_is_explained(responses, portrait):
     for card in cards(results).values():
         prediction = re.search("<strong>(.*)</strong>", card)[1]
         assert f"Grad-CAM</b> for {prediction}" in card
-    results = responses.on_control(crops, chosen, "sad", "attention", "layercam")
+    _, results = responses.on_control(crops, chosen, "sad", "attention", "layercam")
     stages = re.findall(r"LayerCAM</b> for sad<br>(\w+),", results)
     assert stages == ["block3", "layer4", "attention", "attention"]
 
@@ -203,7 +177,7 @@ def test_the_controls_decide_what_is_explained(responses, portrait):
 @pytest.mark.parametrize("layer", [-1, -2, -3, "attention"])
 def test_every_method_explains_every_layer(small, method, layer):
     crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[-1]
-    assert len(cards(small.on_control([crop], 0, "happy", layer, method))) == 2
+    assert len(cards(small.on_control([crop], 0, "happy", layer, method)[1])) == 2
 
 
 def test_each_of_many_faces_can_be_chosen(small, tmp_path):
@@ -214,7 +188,7 @@ def test_each_of_many_faces_can_be_chosen(small, tmp_path):
     crowd.save(tmp_path / "crowd.png")
     crops, chosen, faces, _ = upload(small, tmp_path / "crowd.png")
     assert len(crops) == 31 and chosen == 0 and faces.count('type="radio"') == 31 and "30 faces found" in faces
-    chosen, results = small.on_face(crops, *DEFAULTS, choice(29))
+    chosen, _, results = small.on_face(crops, *DEFAULTS, choice(29))
     assert chosen == 29 and len(cards(results)) == 2
     assert data_url(crops[29].picture) in results and data_url(crops[0].picture) not in results
 
@@ -224,7 +198,7 @@ def test_without_a_face_the_whole_picture_is_offered(small, tmp_path):
     crops, chosen, faces, results = upload(small, tmp_path / "noise.png")
     assert "No face was found" in faces and "whole picture" in faces
     assert chosen is None and results == NOTHING_YET
-    chosen, results = small.on_face(crops, *DEFAULTS, choice(0))
+    chosen, _, results = small.on_face(crops, *DEFAULTS, choice(0))
     assert chosen == 0 and len(cards(results)) == 2
 
 
@@ -264,7 +238,7 @@ def test_bad_files_give_a_result_or_a_sentence_and_are_forgotten(small, tmp_path
         (sentence,) = re.findall(r'<p class="problem">(.*?)</p>', faces)
         assert sentence.endswith(".") and "Traceback" not in sentence and name not in sentence
     else:
-        _, results = small.on_face(crops, *DEFAULTS, choice(0))
+        *_, results = small.on_face(crops, *DEFAULTS, choice(0))
         assert len(cards(results)) == 2
     assert not path.exists()
     assert list(tmp_path.iterdir()) == []
@@ -304,12 +278,12 @@ def test_a_path_that_was_not_uploaded_is_neither_read_nor_deleted(responses, tmp
 
 def test_taking_the_photo_away_changes_nothing(responses):
     ((*values,),) = responses.on_photo(None, *DEFAULTS)
-    assert values == [gr.skip()] * 5
+    assert values == [gr.skip()] * 6
 
 
 @pytest.mark.parametrize("file", EXAMPLES)
 def test_examples_are_analysed_and_kept(small, file):
-    (_, chosen, faces, _), (*_, results) = small.on_example(*DEFAULTS, choice(list(EXAMPLES).index(file)))
+    (_, chosen, faces, *_), (*_, results) = small.on_example(*DEFAULTS, choice(list(EXAMPLES).index(file)))
     assert ("6 faces found" if file == "group.jpg" else "1 face found") in faces
     assert chosen == 0 and len(cards(results)) == 2
     assert (EXAMPLES_DIR / file).is_file()
@@ -329,11 +303,11 @@ def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
     models, problems = load_models(tmp_path)
     assert models == {} and len(problems) == 4
     said = texts(build_page(models, problems, tmp_path))
-    for title in TITLES.values():
+    for title in (model.title for model in MODELS.values()):
         assert f"{title} is left out: " in said and f"{title} has no evaluation: " in said
-    assert "python train.py --model" in said and "There is no model to ask" in said
+    assert "python train.py --model" in said and "There is no model: " in said
     crops = read_photo(EXAMPLES_DIR / "like_fer2013.png")
-    assert "There is no model to ask" in Responses({}).on_control(crops, 0, *DEFAULTS)
+    assert "There is no model: " in Responses({}).on_control(crops, 0, *DEFAULTS)[1]
     for accuracy in ("58.9", "43.5", "45.4", "67.4"):
         assert accuracy in said
 
@@ -345,30 +319,29 @@ def test_the_evaluation_shows_what_there_is(responses, tmp_path):
     metrics = {split: summarise(labels, probabilities) for split in splits}
     sets = {"coverage": 0.9, "coverage_interval": [0.8, 0.95], "mean_size": 1.5}
     metrics |= {"conformal": sets | {"coverage_by_emotion": dict.fromkeys(EMOTIONS, 0.9)}}
-    metrics |= {"model": "attn_cnn", "weights_sha256": "0", "parameters": 1_900_000, "multiply_adds": 260_000_000}
+    metrics |= {"model": "attn_cnn", "parameters": 1_900_000, "multiply_adds": 260_000_000}
     metrics |= {"training": {"stages": [[128, 14]], "epochs": 14, "recipe": "default"}}
     folder = tmp_path / "attn_cnn"
     folder.mkdir()
     (folder / "config.json").write_text('{"sha256": "0"}')
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    save_predictions(Predictions(labels, np.ones(70, bool), probabilities, probabilities), folder, "0")
+    predictions = Predictions(labels, np.ones(70, bool), probabilities, probabilities)
+    save_evaluation(Evaluation(metrics, predictions), folder, "0")
     Image.new("RGB", (8, 8)).save(folder / "confusion_matrix.png")
 
     page = build_page(responses.models, [], tmp_path)
     assert "80.0 <small>" in texts(page) and texts(page).count("has no evaluation") == 3
-    assert pictures(page) == ["confusion_matrix.png"] and "may not be passed on" in texts(page)
+    assert pictures(page) == ["confusion_matrix.png"] and "may not pass on" in texts(page)
 
     turned = Predictions(labels[::-1].copy(), np.ones(70, bool), probabilities[::-1].copy(), probabilities[::-1].copy())
     shutil.copytree(folder, tmp_path / "resnet50")
-    (tmp_path / "resnet50" / "metrics.json").write_text(json.dumps(metrics | {"model": "resnet50"}))
-    save_predictions(turned, tmp_path / "resnet50", "0")
+    save_evaluation(Evaluation(metrics | {"model": "resnet50"}, turned), tmp_path / "resnet50", "0")
     said = texts(build_page(responses.models, [], tmp_path))
-    assert "in another order, and cannot be compared" in said and "In detail" not in said
+    assert "or in a different order" in said and "In detail" not in said
     shutil.rmtree(tmp_path / "resnet50")
 
     Image.new("RGB", (8, 8)).save(folder / "samples.png")
     page = build_page(responses.models, [], tmp_path)
-    assert pictures(page) == ["confusion_matrix.png", "samples.png"] and "may not be passed on" not in texts(page)
+    assert pictures(page) == ["confusion_matrix.png", "samples.png"] and "may not pass on" not in texts(page)
 
 
 def test_nothing_is_collected_and_nothing_is_offered_to_programs(responses, tmp_path):

@@ -11,20 +11,20 @@ import torch
 from PIL import Image
 
 from demo import analysis
-from demo.analysis import Crop, cover
-from demo.cards import render_results
+from demo.cards import render_analysis
 from demo.consensus import describe_record, render_consensus, render_map_agreement
-from demo.faces import Face, landmarks_in_crop
 from demo.painter import NOT_PAINTED, render_changes, render_painter
-from demo.responses import NOTHING_YET, OWN_PREDICTION, Responses
+from demo.photo import FaceCrop, cover
+from demo.responses import NOTHING_YET, Responses
 from fer_models import EMOTIONS, create_model
-from fer_models.evaluation.results import Predictions, Result
+from fer_models.evaluation.results import Evaluation, Predictions
 from fer_models.evidence import MEAN_LANDMARKS, region_masks
-from tests.test_demo import DEFAULTS, cards, explanation
+from fer_models.faces import Face, landmarks_in_crop
+from tests.helpers import DEFAULTS, cards, explanation
 
 
-def make_crop(pixels: np.ndarray) -> Crop:
-    return Crop(Image.fromarray(pixels), pixels, np.float32(MEAN_LANDMARKS))
+def make_crop(pixels: np.ndarray) -> FaceCrop:
+    return FaceCrop(Image.fromarray(pixels), pixels, np.float32(MEAN_LANDMARKS))
 
 
 def sure_of(emotion: str) -> np.ndarray:
@@ -32,20 +32,20 @@ def sure_of(emotion: str) -> np.ndarray:
 
 
 @pytest.fixture
-def crop() -> Crop:
+def crop() -> FaceCrop:
     """Upper half black, lower half at 200: a mean grey of 100."""
     return make_crop(np.repeat(np.uint8([0, 200]), 24 * 48).reshape(48, 48))
 
 
 @pytest.fixture
 def responses(monkeypatch: pytest.MonkeyPatch) -> Responses:
-    monkeypatch.setattr(analysis, "FRACTIONS", (0.2,))
+    monkeypatch.setattr(analysis, "FEW_FRACTIONS", (0.2,))
     torch.manual_seed(0)
     return Responses({name: create_model(name, widths=[4, 4, 4]).eval() for name in ("baseline_cnn", "attn_cnn")})
 
 
 def test_landmarks_are_told_in_the_crop(monkeypatch):
-    monkeypatch.setattr("demo.faces.face_square", lambda image, face: (10, -20, 200))
+    monkeypatch.setattr("fer_models.faces.face_square", lambda image, face: (10, -20, 200))
     landmarks = np.float32([[10, -20], [210, 180], [110, 80], [60, 30], [10, 80]])
     face = Face((0, 0, 1, 1), 0.9, landmarks)
     expected = [[0, 0], [1, 1], [0.5, 0.5], [0.25, 0.25], [0, 0.5]]
@@ -63,9 +63,9 @@ def test_the_mean_of_all_answers_and_their_disagreement():
 
 
 def test_the_record_of_all_together():
-    def result(*emotions: str) -> Result:
+    def result(*emotions: str) -> Evaluation:
         probabilities = np.stack([0.4 + 0.6 * sure_of(emotion) for emotion in emotions])
-        return Result({}, Predictions(np.uint8([3, 4]), np.ones(2, bool), probabilities, probabilities))
+        return Evaluation({}, Predictions(np.uint8([3, 4]), np.ones(2, bool), probabilities, probabilities))
 
     # The second face is sad (4): two of three say so, and one of three is right about the first.
     results = [result("happy", "sad"), result("sad", "sad"), result("sad", "fear")]
@@ -95,13 +95,13 @@ def test_a_card_names_the_prediction_set_and_where_the_heat_lies(responses, crop
     probabilities = np.float32([0.05, 0, 0.25, 0.6, 0.05, 0.05, 0])
     mouth = region_masks()[2].astype(np.float32)
     found = explanation("attn_cnn", "happy", 0.6, probabilities=probabilities, heatmap=mouth, spatial_attention=mouth)
-    (card,) = cards(render_results(crop, responses.models, [found])).values()
+    (card,) = cards(render_analysis(crop, responses.models, [found])).values()
     assert "90 % set: happy, fear<" in card
     assert re.search(r"mouth</th>.*?<td>100%</td>", card) and re.search(r"nose</th>.*?<td>0%</td>", card)
     assert f"left: {100 * mouth.mean():.1f}%" in card
     assert "rank correlation with Grad-CAM 1.00, 100% of the hottest fifths shared" in card
     flat = replace(found, heatmap=np.ones_like(mouth))
-    assert "cells; Grad-CAM is the same everywhere" in render_results(crop, responses.models, [flat])
+    assert "cells; Grad-CAM is the same everywhere" in render_analysis(crop, responses.models, [flat])
 
 
 def test_covered_pixels_get_the_mean_grey(crop):
@@ -145,17 +145,18 @@ def test_maps_are_tested_one_model_after_the_other(responses, crop):
     def progress(share: float, desc: str) -> None:
         shares.append(share)
 
-    steps = list(responses.on_test([crop], 0, *DEFAULTS, progress))
+    explanations, _ = responses.on_control([crop], 0, *DEFAULTS)
+    steps = list(responses.on_test([crop], 0, explanations, progress))
     assert [len(cards(step)) for step in steps] == [1, 2]
     assert shares == pytest.approx(np.arange(1, 13) / 12)
     for card in cards(steps[-1]).values():
         assert card.count("<polyline") == 6  # the map, three random ones, the centre and the edges
         assert "random" in card
     # Untrained, attention is the same everywhere already.
-    assert "no attention in this model" in cards(steps[-1])["Baseline CNN"]
+    assert "has no attention to make uniform" in cards(steps[-1])["Baseline CNN"]
     said = re.search(r"the model says (\w+ \d+%); as it is, (.+?)\.", cards(steps[-1])["Attention CNN"])
     assert said[1] == said[2]
-    assert list(responses.on_test([], None, OWN_PREDICTION, -1, "gradcam", progress)) == [NOTHING_YET]
+    assert list(responses.on_test([], None, [], progress)) == [NOTHING_YET]
 
 
 def test_new_results_start_the_evidence_anew(responses, crop):

@@ -13,20 +13,20 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from torch import nn
 
-from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
-from fer_models.checkpoints import load_model, save_checkpoint
+from fer_models.architectures import MODEL_NAMES, MODELS, EmotionModel, create_model
+from fer_models.checkpoints import EvaluationError, load_model, read_history, save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.__main__ import main
-from fer_models.evaluation.calibration import to_probabilities
-from fer_models.evaluation.complexity import count_multiply_adds, count_parameters
 from fer_models.evaluation.evaluate import evaluate_checkpoint
-from fer_models.evaluation.figures import draw_learning_curves, draw_samples, read_history
 from fer_models.evaluation.metrics import summarise
 from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
-from fer_models.evaluation.predictions import compute_logits
-from fer_models.evaluation.results import EvaluationError, Predictions, Result, read_result, read_variants
-from fer_models.evaluation.table import MARKERS, confidence_table, render_results, replace_marked_block
+from fer_models.evaluation.plots import draw_learning_curves, draw_samples
+from fer_models.evaluation.results import Evaluation, Predictions, Variant, read_evaluation, read_variants
+from fer_models.evaluation.table import MARKERS, confidence_table, render_summary, render_tables, replace_marked_block
+from fer_models.inference.complexity import count_multiply_adds, count_parameters
+from fer_models.inference.logits import compute_logits
+from fer_models.inference.probabilities import to_probabilities
 
 ROOT = Path(__file__).parent.parent
 TRAINING = {
@@ -84,7 +84,7 @@ def test_probabilities_of_a_model_worked_out_by_hand():
     plain = to_probabilities(compute_logits(model, faces, batch_size=2), model.temperature)
     mirrored = to_probabilities(compute_logits(model, faces, batch_size=2, flip=True), model.temperature)
 
-    assert model.batches == [2, 2, 1] * 2, "each face goes through the model once a view"
+    assert model.batches == [2, 2, 1] * 2, "each face goes through the model once per view"
     assert plain.dtype == np.float32
     np.testing.assert_allclose(plain.sum(axis=1), 1, rtol=1e-6)
     expected = [first_of_seven(logit / 0.5) for logit in (0, 1, 0, 0, 0)]
@@ -114,7 +114,7 @@ def test_cost_of_resnet50_is_the_published_one():
 
 @pytest.fixture(scope="module")
 def data() -> FER2013:
-    """Three random faces an emotion and split; test images 0 and 20 are copies from other splits."""
+    """Three random faces per emotion and split; test images 0 and 20 are copies from other splits."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(7).repeat(3)
 
@@ -133,12 +133,12 @@ def evaluated(tmp_path_factory, data) -> Path:
     directory = tmp_path_factory.mktemp("weights") / "baseline_cnn"
     save_checkpoint(create_model("baseline_cnn", widths=(4, 8, 8), hidden=16), directory, TRAINING)
     (directory / "history.csv").write_text(HISTORY)
-    evaluate_checkpoint(load_model("baseline_cnn", directory.parent), data, directory, TRAINING)
+    evaluate_checkpoint(load_model("baseline_cnn", directory.parent), data, directory)
     return directory
 
 
 def test_metrics_are_those_of_the_stored_predictions(evaluated, data):
-    result = read_result(evaluated)
+    result = read_evaluation(evaluated)
     stored, metrics = result.predictions, result.metrics
     shipped = load_model("baseline_cnn", evaluated.parent)
     plain = to_probabilities(compute_logits(shipped, data.test.images), shipped.temperature)
@@ -156,7 +156,7 @@ def test_metrics_are_those_of_the_stored_predictions(evaluated, data):
 
 
 def test_copies_from_the_other_splits_are_left_out_of_the_leak_free_figures(evaluated):
-    result = read_result(evaluated)
+    result = read_evaluation(evaluated)
     np.testing.assert_array_equal(np.flatnonzero(~result.predictions.leak_free), [0, 20])
     middle = slice(1, 20)
     expected = summarise(result.predictions.labels[middle], result.predictions.probabilities[middle])
@@ -173,7 +173,7 @@ def test_pictures_fit_a_page_and_hold_more_than_one_colour(evaluated):
 
 def test_learning_curves_mark_where_the_size_changes(tmp_path):
     (tmp_path / "history.csv").write_text(HISTORY)
-    figure = draw_learning_curves(read_history(tmp_path / "history.csv"), "title")
+    figure = draw_learning_curves(read_history(tmp_path), "title")
     accuracy, loss = figure.axes
     training, validation, size_change = (line.get_xydata() for line in accuracy.lines)
     np.testing.assert_array_equal(training, [[1, 0.25], [2, 0.35], [2.5, 0.45]])
@@ -183,7 +183,7 @@ def test_learning_curves_mark_where_the_size_changes(tmp_path):
     assert len(loss.lines) == 3
 
 
-def test_samples_show_the_surest_right_the_surest_wrong_and_the_most_torn():
+def test_samples_show_the_most_confident_right_and_wrong_and_the_most_ambiguous():
     images = np.arange(4, dtype=np.uint8)[:, None, None].repeat(48, 1).repeat(48, 2)
     probabilities = np.zeros((4, 7))
     probabilities[0, [0, 1]] = 0.7, 0.3
@@ -191,9 +191,9 @@ def test_samples_show_the_surest_right_the_surest_wrong_and_the_most_torn():
     probabilities[2, [0, 1]] = 0.2, 0.8
     probabilities[3, [0, 1]] = 0.45, 0.55
     figure = draw_samples(images, np.zeros(4, dtype=int), probabilities, "title")
-    right, wrong, torn = (figure.axes[row * 7] for row in range(3))
-    assert [int(axes.images[0].get_array()[0, 0]) for axes in (right, wrong, torn)] == [1, 2, 3]
-    assert [axes.get_xlabel() for axes in (right, wrong, torn)] == [
+    right, wrong, ambiguous = (figure.axes[row * 7] for row in range(3))
+    assert [int(axes.images[0].get_array()[0, 0]) for axes in (right, wrong, ambiguous)] == [1, 2, 3]
+    assert [axes.get_xlabel() for axes in (right, wrong, ambiguous)] == [
         "angry 90%",
         "disgust 80%",
         "disgust 55%\nangry 45%",
@@ -202,7 +202,7 @@ def test_samples_show_the_surest_right_the_surest_wrong_and_the_most_torn():
 
 
 def test_model_card_says_what_metrics_json_says(evaluated):
-    metrics = read_result(evaluated).metrics
+    metrics = read_evaluation(evaluated).metrics
     card = ModelCard.load(evaluated / "README.md")
     metadata = card.data.to_dict()
     assert metadata["license"] == "mit"
@@ -251,38 +251,42 @@ def test_a_card_names_teachers_and_frozen_parts_of_each_run(evaluated):
     earlier = TRAINING | {"recipe": "enlarge", "teacher": teacher, "frozen": ["conv1", "bn1"]}
     later = TRAINING | {"recipe": "finish", "started_from": earlier, "teacher": None, "frozen": []}
     config = json.loads((evaluated / "config.json").read_text())
-    card = render_model_card(config, read_result(evaluated).metrics | {"training": later})
-    assert "| frozen in enlarge | the weights of conv1, bn1; their batch normalisation goes on counting |\n" in card
+    card = render_model_card(config, read_evaluation(evaluated).metrics | {"training": later})
+    frozen = "the weights of conv1, bn1; their batch normalisation statistics are still updated"
+    assert f"| frozen in enlarge | {frozen} |\n" in card
     assert (
-        "| teacher in enlarge | half of each target is attn_cnn's view of the face (weights `121212121212`) |\n" in card
+        "| teacher in enlarge | half of each target is the prediction of attn_cnn (weights `121212121212`) |\n" in card
     )
     assert "in finish |" not in card
 
 
 def test_the_card_of_a_variant_tells_where_it_lies_and_what_it_lacks(evaluated):
     config = json.loads((evaluated / "config.json").read_text())
-    metrics = read_result(evaluated).metrics
+    metrics = read_evaluation(evaluated).metrics
     shipped = render_model_card(config, metrics)
     assert 'load_model("baseline_cnn")' in shipped and "for comparison" not in shipped
 
-    config["architecture"]["attention"] = False
     variant = render_model_card(config, metrics, is_variant=True)
     assert 'load_model("baseline_cnn", "weights/default")' in variant
-    assert "whose `weights/default/baseline_cnn` this folder is" in variant
-    assert "for comparison: the page shows the one in `weights/baseline_cnn`." in variant
-    assert "This one is without that module" in variant and "This one is without that module" not in shipped
+    assert "where this folder is `weights/default/baseline_cnn`" in variant
+    assert "for comparison: the page shows the model in `weights/baseline_cnn`." in variant
+
+    complete, without = (MODELS["attn_cnn"].describe({"attention": attention}) for attention in (True, False))
+    config["architecture"]["attention"] = False
+    assert without in render_model_card(config, metrics | {"model": "attn_cnn"}, is_variant=True)
+    assert without != complete
 
 
 def test_an_evaluation_of_other_weights_is_refused_until_it_is_made_again(tmp_path, evaluated, data, monkeypatch):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     save_checkpoint(create_model("baseline_cnn", widths=(4, 8, 8), hidden=16), directory, TRAINING)
     with pytest.raises(EvaluationError, match="other weights.*--data PATH"):
-        read_result(directory)
+        read_evaluation(directory)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     csv_file = write_csv(data, tmp_path / "fer2013.csv")
     main(["--data", str(csv_file), "--models", "baseline_cnn", "--weights", str(tmp_path)])
-    stored = read_result(directory).predictions
+    stored = read_evaluation(directory).predictions
     model = load_model("baseline_cnn", tmp_path)
     expected = to_probabilities(compute_logits(model, data.test.images), model.temperature)
     np.testing.assert_allclose(stored.probabilities, expected, atol=1e-6)
@@ -304,7 +308,7 @@ def test_a_missing_file_is_named(tmp_path, evaluated, missing):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     (directory / missing).unlink()
     with pytest.raises(EvaluationError, match=missing):
-        read_result(directory)
+        read_evaluation(directory)
 
 
 @pytest.mark.parametrize("damaged", ["config.json", "metrics.json", "test_predictions.safetensors"])
@@ -312,17 +316,17 @@ def test_a_damaged_file_is_an_evaluation_error(tmp_path, evaluated, damaged):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     (directory / damaged).write_bytes((directory / damaged).read_bytes()[:100])
     with pytest.raises(EvaluationError, match="is damaged .*--data PATH"):
-        read_result(directory)
+        read_evaluation(directory)
 
 
 def test_nothing_is_computed_without_a_checkpoint_to_put_it_beside(tmp_path, data):
     model = LeftBrightness()
-    with pytest.raises(EvaluationError, match="config.json is missing"):
-        evaluate_checkpoint(model, data, tmp_path, TRAINING)
+    with pytest.raises(EvaluationError, match="lacks config.json"):
+        evaluate_checkpoint(model, data, tmp_path)
     assert model.batches == []
 
 
-def result_of(name: str, right: list[bool]) -> Result:
+def result_of(name: str, right: list[bool]) -> Evaluation:
     """A stored evaluation of faces that are all angry; a wrong answer is disgust. All but the last are leak-free."""
     right = np.array(right)
     labels, leak_free = np.zeros(len(right), np.uint8), np.arange(len(right)) < len(right) - 1
@@ -338,7 +342,7 @@ def result_of(name: str, right: list[bool]) -> Result:
         "test_flip_averaged": summarise(labels, probabilities),
         "training": TRAINING,
     }
-    return Result(metrics, predictions)
+    return Evaluation(metrics, predictions)
 
 
 def test_table_row_and_mean_row_worked_out_by_hand():
@@ -346,7 +350,7 @@ def test_table_row_and_mean_row_worked_out_by_hand():
         "resnet50": result_of("resnet50", [True] * 6 + [False] * 4),
         "resnet50_cbam": result_of("resnet50_cbam", [True] * 5 + [False] * 3 + [True] * 2),
     }
-    head, _, first, second, mean, fer, face_api = render_results(results).split("\n\n")[0].splitlines()
+    head, _, first, second, mean, fer, face_api = render_tables(results).split("\n\n")[0].splitlines()
     assert head.startswith("| model | paper | ours")
     # 6 of 10: Wilson's interval is 31.3 to 83.2; without the last image 6 of 9. F1 of angry 12/16, of disgust 0.
     assert first == (
@@ -365,7 +369,7 @@ def test_table_row_and_mean_row_worked_out_by_hand():
 def test_recall_and_confidence_by_emotion_worked_out_by_hand():
     result = result_of("resnet50", [True] * 6 + [False] * 4)
     (row,) = [
-        line for line in render_results({"resnet50": result}).splitlines() if line.startswith("| `resnet50` | 60.0 |")
+        line for line in render_tables({"resnet50": result}).splitlines() if line.startswith("| `resnet50` | 60.0 |")
     ]
     assert row == "| `resnet50` | 60.0 | – | – | – | – | – | – |"  # all ten are labelled angry, six are found
 
@@ -382,55 +386,68 @@ def test_comparisons_say_in_words_whether_a_difference_was_found():
         "resnet50": result_of("resnet50", [True] * 20 + [True] * 20),
         "resnet50_cbam": result_of("resnet50_cbam", [True] * 20 + [False] + [True] * 19),
     }
-    lines = [line for line in render_results(results).splitlines() if line.startswith("- ")]
+    lines = [line for line in render_tables(results).splitlines() if line.startswith("- ")]
     assert len(lines) == 4
     assert lines[0].startswith("- `resnet50_cbam` minus `resnet50`: -2.5 points [")
-    assert lines[0].endswith("alone right on 0 and 1 images, the same answer on 97.5%, p = 1.000: no difference found.")
+    assert lines[0].endswith(
+        "only the first is right on 0 images, only the second on 1; the same prediction on 97.5%; p = 1.000: "
+        "no difference found."
+    )
     assert lines[1].startswith("- `resnet50` minus `baseline_cnn`: +50.0 points [")
     assert lines[1].endswith(
-        "alone right on 20 and 0 images, the same answer on 50.0%, p < 0.001: `resnet50` is better."
+        "only the first is right on 20 images, only the second on 0; the same prediction on 50.0%; p < 0.001: "
+        "`resnet50` is better."
     )
     # The best of them beside the mean of all, which is right wherever two are.
-    assert lines[3].startswith("- `mean of the 3` minus `resnet50`: +0.0 points [+0.0, +0.0], alone right on 0 and 0")
+    assert lines[3].startswith("- mean of the 3 minus `resnet50`: +0.0 points [+0.0, +0.0]; only the first")
 
 
 def test_models_evaluated_on_different_images_are_not_compared():
     first, second = result_of("resnet50", [True, False]), result_of("resnet50_cbam", [True, True])
     second = replace(second, predictions=replace(second.predictions, labels=np.array([0, 1], np.uint8)))
     with pytest.raises(EvaluationError, match="different test images"):
-        render_results({"resnet50": first, "resnet50_cbam": second})
+        render_tables({"resnet50": first, "resnet50_cbam": second})
 
 
-def test_the_command_prints_the_table_and_puts_it_into_a_document(evaluated, tmp_path, capsys):
+def test_the_command_prints_the_table_and_puts_it_into_a_document(evaluated, tmp_path, capsys, monkeypatch):
     begin, end = MARKERS
-    document = tmp_path / "README.md"
-    document.write_text(f"before\n{begin}old\n{end}\nafter\n")
-    main(["--models", "baseline_cnn", "--weights", str(evaluated.parent), "--readme", str(document)])
-    printed = capsys.readouterr().out
-    assert printed == render_results({"baseline_cnn": read_result(evaluated)})
+    monkeypatch.chdir(tmp_path)
+    readme, document = tmp_path / "README.md", tmp_path / "docs" / "results.md"
+    document.parent.mkdir()
+    for file in (readme, document):
+        file.write_text(f"before\n{begin}old\n{end}\nafter\n")
+    card = evaluated / "README.md"
+    expected = card.read_text(encoding="utf-8")
+    card.write_text("stale")
+    main(["--models", "baseline_cnn", "--weights", str(evaluated.parent), "--write"])
+    printed, evaluation = capsys.readouterr().out, read_evaluation(evaluated)
+    assert printed == render_tables({"baseline_cnn": evaluation})
     assert document.read_text(encoding="utf-8") == f"before\n{begin}{printed}{end}\nafter\n"
+    summary = render_summary({"baseline_cnn": evaluation})
+    assert readme.read_text(encoding="utf-8") == f"before\n{begin}{summary}{end}\nafter\n"
+    assert card.read_text(encoding="utf-8") == expected
 
 
 def test_a_variant_is_compared_with_the_shipped_model_of_its_name(tmp_path, evaluated):
     shutil.copytree(evaluated, tmp_path / "paper" / "baseline_cnn")
-    shipped, (key, variant) = read_result(evaluated), *read_variants(tmp_path).items()
-    assert key == "baseline_cnn, paper"
-    shown = render_results({"baseline_cnn": shipped}, {key: variant}).split("\n\n")
+    shipped, (key, variant) = read_evaluation(evaluated), *read_variants(tmp_path).items()
+    assert str(key) == "baseline_cnn, paper"
+    shown = render_tables({"baseline_cnn": shipped}, {key: variant}).split("\n\n")
     assert len(shown[5].splitlines()) == 3 and shown[5].splitlines()[2] == shown[0].splitlines()[2]
-    assert shown[-1].startswith("- `baseline_cnn` minus `baseline_cnn, paper`: +0.0 points [+0.0, +0.0]")
-    assert "Trained by other recipes" not in render_results({"baseline_cnn": shipped})
+    assert shown[-1].startswith("- `baseline_cnn` minus `baseline_cnn` (paper): +0.0 points [+0.0, +0.0]")
+    assert "trained by other recipes" not in render_tables({"baseline_cnn": shipped})
 
 
 def test_variants_are_compared_with_each_other_where_they_share_their_recipe():
     results = {"baseline_cnn": result_of("baseline_cnn", [True] * 4), "attn_cnn": result_of("attn_cnn", [True] * 4)}
     variants = {
-        "attn_cnn, paper": result_of("attn_cnn", [True] * 4),
-        "baseline_cnn, paper": result_of("baseline_cnn", [True, True, True, False]),
-        "attn_cnn, without_attention": result_of("attn_cnn", [True] * 4),
+        Variant("attn_cnn", "paper"): result_of("attn_cnn", [True] * 4),
+        Variant("baseline_cnn", "paper"): result_of("baseline_cnn", [True, True, True, False]),
+        Variant("attn_cnn", "without_attention"): result_of("attn_cnn", [True] * 4),
     }
-    pairs = [line.partition(":")[0] for line in render_results(results, variants).splitlines() if line[:2] == "- "]
+    pairs = [line.partition(":")[0] for line in render_tables(results, variants).splitlines() if line[:2] == "- "]
     assert len(pairs) == 1 + 1 + 3 + 1  # the shipped two, the best beside the mean, each variant, those of one recipe
-    assert pairs[-1] == "- `baseline_cnn, paper` minus `attn_cnn, paper`"
+    assert pairs[-1] == "- `baseline_cnn` (paper) minus `attn_cnn` (paper)"
 
 
 def test_a_document_without_markers_is_left_alone():
@@ -447,11 +464,12 @@ def test_the_command_says_in_a_sentence_what_is_missing(tmp_path, capsys):
     assert "Traceback" not in error
 
 
-def test_readme_shows_the_table_that_the_command_prints():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    results = {name: read_result(ROOT / "weights" / name) for name in MODEL_NAMES}
-    expected = replace_marked_block(readme, render_results(results, read_variants(ROOT / "weights")))
-    assert readme == expected, "Run: python -m fer_models.evaluation --readme README.md"
+def test_the_documentation_shows_the_tables_that_the_command_prints():
+    results = {name: read_evaluation(ROOT / "weights" / name) for name in MODEL_NAMES}
+    tables = render_tables(results, read_variants(ROOT / "weights"))
+    for file, block in ((ROOT / "README.md", render_summary(results)), (ROOT / "docs" / "results.md", tables)):
+        document = file.read_text(encoding="utf-8")
+        assert document == replace_marked_block(document, block), "Run: python -m fer_models.evaluation --write"
 
 
 def test_model_cards_are_those_of_the_metrics_beside_them():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fer_models.emotions import EMOTIONS
+from fer_models.estimates import Estimate
 from fer_models.evaluation.comparison import compare
 from fer_models.evaluation.metrics import confusion_matrix, summarise, wilson_interval
 
@@ -78,7 +79,7 @@ def test_mcnemar_exact_counts_only_the_disagreements():
     # Two-sided binomial: 2 (C(10,0) + C(10,1)) / 2^10 = 22/1024.
     found = compare(*paired_predictions(both=40, only_first=1, only_second=9, neither=50))
     assert (found.only_first, found.only_second) == (1, 9)
-    assert found.difference == pytest.approx(0.08)
+    assert found.difference.mean == pytest.approx(0.08)
     assert found.p_value == pytest.approx(22 / 1024)
     assert found.is_significant
     few_agreements = compare(*paired_predictions(both=0, only_first=1, only_second=9, neither=0))
@@ -88,14 +89,15 @@ def test_mcnemar_exact_counts_only_the_disagreements():
 def test_swapping_the_models_turns_the_comparison_round():
     labels, first, second = paired_predictions(both=300, only_first=30, only_second=50, neither=120)
     forward, backward = compare(labels, first, second), compare(labels, second, first)
-    assert forward.difference == -backward.difference
+    assert forward.difference.mean == -backward.difference.mean
     assert forward.p_value == backward.p_value
-    assert forward.interval == pytest.approx((-backward.interval[1], -backward.interval[0]), abs=0.005)
+    turned = (-backward.difference.high, -backward.difference.low)
+    assert (forward.difference.low, forward.difference.high) == pytest.approx(turned, abs=0.005)
 
 
 def test_models_that_are_right_on_the_same_images_do_not_differ():
     found = compare(*paired_predictions(both=6, only_first=0, only_second=0, neither=4))
-    assert (found.difference, found.interval, found.p_value) == (0.0, (0.0, 0.0), 1.0)
+    assert (found.difference, found.p_value) == (Estimate(0.0, 0.0, 0.0), 1.0)
     assert not found.is_significant
 
 
@@ -104,7 +106,8 @@ def test_bootstrap_interval_is_that_of_a_normal_mean_for_many_images():
     found = compare(*paired_predictions(2000, only_first, only_second, n - 2000 - only_first - only_second))
     mean = (only_second - only_first) / n
     deviation = np.sqrt(((only_first + only_second) / n - mean**2) / n)
-    assert found.interval == pytest.approx((mean - 1.96 * deviation, mean + 1.96 * deviation), abs=0.0006)
+    expected = (mean - 1.96 * deviation, mean + 1.96 * deviation)
+    assert (found.difference.low, found.difference.high) == pytest.approx(expected, abs=0.0006)
 
 
 def test_bootstrap_interval_covers_the_true_difference_as_often_as_it_says():
@@ -112,12 +115,12 @@ def test_bootstrap_interval_covers_the_true_difference_as_often_as_it_says():
     covered = 0
     for _ in range(200):
         only_first, only_second, rest = generator.multinomial(400, [0.10, 0.15, 0.75])
-        low, high = compare(*paired_predictions(rest, only_first, only_second, 0)).interval
-        covered += low <= 0.05 <= high
+        difference = compare(*paired_predictions(rest, only_first, only_second, 0)).difference
+        covered += difference.low <= 0.05 <= difference.high
     assert 0.90 <= covered / 200 <= 0.99
 
 
 def test_the_same_seed_gives_the_same_interval():
     pairs = paired_predictions(both=300, only_first=30, only_second=50, neither=120)
     assert compare(*pairs, seed=3) == compare(*pairs, seed=3)
-    assert compare(*pairs, seed=3).interval != compare(*pairs, seed=4).interval
+    assert compare(*pairs, seed=3).difference != compare(*pairs, seed=4).difference

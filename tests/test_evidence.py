@@ -13,8 +13,8 @@ from fer_models.evidence import (
     REGIONS,
     Curves,
     Faithfulness,
-    agreement,
-    faithfulness,
+    measure_agreement,
+    measure_faithfulness,
     perturbation,
     perturbation_curves,
     region_masks,
@@ -116,7 +116,7 @@ def test_rounding_gives_equal_cells_no_order(value):
     [(np.zeros((1, 6, 6)), "pass one map"), (np.zeros((0, 6)), "pass one map"), (np.full((6, 6), np.nan), "finite")],
 )
 def test_what_is_no_heat_map_is_refused_in_a_sentence(heatmap, sentence):
-    for use in (to_pixels, region_shares, lambda heatmap: agreement(heatmap, CELL)):
+    for use in (to_pixels, region_shares, lambda heatmap: measure_agreement(heatmap, CELL)):
         with pytest.raises(ValueError, match=sentence):
             use(heatmap)
 
@@ -256,32 +256,33 @@ def test_fractions_that_change_no_pixel_or_all_are_refused(fractions):
 
 
 def test_a_map_right_by_construction_beats_every_baseline():
-    result = faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY)
+    result = measure_faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY)
     rivals = [*result.random, result.centre, result.edges]
     for name in ("deletion", "road_most"):
         assert result.curves.areas()[name] < min(rival.areas()[name] for rival in rivals) - 0.05
     assert result.curves.areas()["insertion"] > max(rival.areas()["insertion"] for rival in rivals) + 0.05
     np.testing.assert_allclose(result.curves.road_least, result.curves.confidence, atol=0.01)  # it needs no other pixel
-    assert result.verdict.startswith(f"Removing the hottest 20 % costs {result.curves.costs[2]:.2f} of confidence; ")
-    assert result.verdict.endswith("on this face, this map beats all that know nothing of the model.")
+    loss = f"{result.curves.costs[2]:.2f}"
+    assert result.verdict.startswith(f"Removing the hottest 20 % of the pixels lowers the confidence by {loss}; ")
+    assert result.verdict.endswith("on this face, this map beats all baselines.")
 
 
 def test_the_reverse_of_the_right_map_is_worse_than_random():
-    result = faithfulness(Brightness(PATCH, 6.0), _face(), -CELL, HAPPY)
+    result = measure_faithfulness(Brightness(PATCH, 6.0), _face(), -CELL, HAPPY)
     assert abs(result.curves.mean_cost()) < 0.01 < min(curves.mean_cost() for curves in result.random)
-    assert result.verdict.startswith("Removing the hottest 20 % costs nothing; ")
-    assert result.verdict.endswith("this map is worse than random maps and the middle of the picture.")
+    assert result.verdict.startswith("Removing the hottest 20 % of the pixels does not change the confidence; ")
+    assert result.verdict.endswith("this map is worse than random maps and the centred Gaussian.")
 
 
 def test_a_constant_model_gives_no_evidence_and_says_so():
-    result = faithfulness(Brightness(PATCH, 0.0), _face(), CELL, HAPPY)
+    result = measure_faithfulness(Brightness(PATCH, 0.0), _face(), CELL, HAPPY)
     assert result.curves.mean_cost() == pytest.approx(0, abs=1e-7)
-    assert "confidence of 0.14 moves by less than 0.02: there is no evidence for this map" in result.verdict
+    assert "confidence of 0.14 changes by less than 0.02: there is no evidence for or against" in result.verdict
 
 
 @pytest.mark.parametrize("heatmap", [np.zeros((6, 6)), np.ones((6, 6))])
 def test_a_map_without_an_order_is_not_tested(heatmap):
-    result = faithfulness(Brightness(PATCH, 6.0), _face(), heatmap, HAPPY, (0.2,), random_maps=1)
+    result = measure_faithfulness(Brightness(PATCH, 6.0), _face(), heatmap, HAPPY, (0.2,), random_maps=1)
     assert result.is_flat
     assert "nothing to test" in result.verdict
 
@@ -289,18 +290,18 @@ def test_a_map_without_an_order_is_not_tested(heatmap):
 @pytest.mark.parametrize(
     ("own", "random", "centre", "edges", "end"),
     [
-        (0.40, (0.1, 0.2), 0.3, 0.2, "more than random maps (0.08 to 0.17), "),
-        (0.40, (0.1, 0.2), 0.3, 0.2, ": on this face, this map beats all that know nothing of the model."),
-        (0.40, (0.1, 0.2), 0.4, 0.2, ": this map is no better than the middle of the picture."),
-        (0.40, (0.1, 0.2), 0.6, 0.4, ": this map is worse than the middle of the picture."),
-        (0.40, (0.1, 0.2), 0.4, 0.39, ": this map is no better than the middle of the picture and the edges in it."),
-        (0.40, (0.1, 0.5), 0.1, 0.1, "about as much as random maps (0.08 to 0.42), "),
+        (0.40, (0.1, 0.2), 0.3, 0.2, "more than for random maps (0.08 to 0.17), "),
+        (0.40, (0.1, 0.2), 0.3, 0.2, ": on this face, this map beats all baselines."),
+        (0.40, (0.1, 0.2), 0.4, 0.2, ": this map is no better than the centred Gaussian."),
+        (0.40, (0.1, 0.2), 0.6, 0.4, ": this map is worse than the centred Gaussian."),
+        (0.40, (0.1, 0.2), 0.4, 0.39, ": this map is no better than the centred Gaussian and the edges in the face."),
+        (0.40, (0.1, 0.5), 0.1, 0.1, "about as much as for random maps (0.08 to 0.42), "),
         (0.40, (0.1, 0.5), 0.1, 0.1, ": this map is no better than random maps."),
-        (0.10, (0.3, 0.2), 0.0, 0.1, "less than random maps (0.17 to 0.25), "),
+        (0.10, (0.3, 0.2), 0.0, 0.1, "less than for random maps (0.17 to 0.25), "),
         (0.10, (0.3, 0.2), 0.0, 0.1, ": this map is worse than random maps."),
-        (0.00, (-0.3, -0.2), -0.1, -0.1, ": nothing that this map shows was needed."),
-        (-0.12, (-0.001, -0.001), 0.0, 0.1, "gains 0.12 of confidence; a random 20 % costs nothing."),
-        (-0.12, (-0.001, -0.001), 0.0, 0.1, "random maps (0.00), "),
+        (0.00, (-0.3, -0.2), -0.1, -0.1, ": the model needs nothing that this map shows."),
+        (-0.12, (-0.001, -0.001), 0.0, 0.1, "raises the confidence by 0.12; removing a random 20 % does not change"),
+        (-0.12, (-0.001, -0.001), 0.0, 0.1, "for random maps (0.00), "),
     ],
 )
 def test_the_verdict_follows_from_the_figures(own, random, centre, edges, end):
@@ -311,21 +312,23 @@ def test_the_verdict_follows_from_the_figures(own, random, centre, edges, end):
 
 
 def test_the_verdict_names_the_fraction_that_was_measured():
-    result = faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY, (0.05, 0.25, 0.8), random_maps=1)
-    assert result.verdict.startswith("Removing the hottest 25 % costs")
+    result = measure_faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY, (0.05, 0.25, 0.8), random_maps=1)
+    assert result.verdict.startswith("Removing the hottest 25 % of the pixels lowers")
 
 
 def test_forward_passes_and_progress_are_as_promised(monkeypatch):
     sizes, progress = [], []
     monkeypatch.setattr(perturbation, "predict", lambda model, faces: sizes.append(len(faces)) or predict(model, faces))
-    faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY, (0.1, 0.2), random_maps=2, progress=progress.append)
+    measure_faithfulness(
+        Brightness(PATCH, 6.0), _face(), CELL, HAPPY, (0.1, 0.2), random_maps=2, progress=progress.append
+    )
     assert sizes == [10] * 5  # (3 + 2) (2 + 4 * 2)
     np.testing.assert_allclose(progress, [0.2, 0.4, 0.6, 0.8, 1])
 
 
 def test_a_comparison_without_random_maps_is_refused():
     with pytest.raises(ValueError, match="at least one"):
-        faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY, random_maps=0)
+        measure_faithfulness(Brightness(PATCH, 6.0), _face(), CELL, HAPPY, random_maps=0)
 
 
 # --- agreement -----------------------------------------------------------------------------------------------------
@@ -335,7 +338,7 @@ def test_rank_correlation_follows_spearmans_formula():
     rng = np.random.default_rng(4)
     first, second = rng.permutation(2304), rng.permutation(2304)
     expected = 1 - 6 * ((first - second) ** 2).sum() / (2304 * (2304**2 - 1))
-    result = agreement(np.exp(first / 1000).reshape(48, 48), second.reshape(48, 48))
+    result = measure_agreement(np.exp(first / 1000).reshape(48, 48), second.reshape(48, 48))
     assert result.rank_correlation == pytest.approx(expected, abs=1e-12)
 
 
@@ -344,33 +347,33 @@ def test_equal_values_share_their_mean_rank():
     half, quarter = np.zeros((48, 48)), np.zeros((48, 48))
     half[:24], quarter[:12] = 1, 1
     expected = (1 / 4 - 1 / 8) / np.sqrt(1 / 4 * 3 / 16)
-    assert agreement(half, quarter).rank_correlation == pytest.approx(expected)
+    assert measure_agreement(half, quarter).rank_correlation == pytest.approx(expected)
 
 
 def test_overlap_is_the_intersection_over_the_union_of_the_hottest_fifths():
     ranks = np.arange(2304)  # a fifth is 461 pixels
     first, second = ranks.reshape(48, 48), np.roll(ranks, 100).reshape(48, 48)
-    assert agreement(first, second).overlap == pytest.approx(361 / 561)
-    assert agreement(first, first[::-1, ::-1]).overlap == 0
+    assert measure_agreement(first, second).overlap == pytest.approx(361 / 561)
+    assert measure_agreement(first, first[::-1, ::-1]).overlap == 0
 
 
 def test_cold_pixels_are_never_among_the_hottest():
     """Two maps that are zero nearly everywhere have nothing in common but their zeros."""
     first, second = np.zeros((48, 48)), np.zeros((48, 48))
     first[0, :10], second[5, :10] = 1, 1
-    assert agreement(first, second).overlap == 0
-    assert agreement(first, first).overlap == 1
+    assert measure_agreement(first, second).overlap == 0
+    assert measure_agreement(first, first).overlap == 1
 
 
 def test_maps_of_different_sizes_are_compared_on_the_faces_pixels():
     heat = np.random.default_rng(0).random((7, 7))
-    same = agreement(heat, to_pixels(heat))
+    same = measure_agreement(heat, to_pixels(heat))
     assert (same.rank_correlation, same.overlap) == (pytest.approx(1), 1)
-    assert agreement(heat, -heat).rank_correlation == pytest.approx(-1)
+    assert measure_agreement(heat, -heat).rank_correlation == pytest.approx(-1)
 
 
 def test_a_constant_map_agrees_with_nothing_and_disagrees_with_nothing():
-    result = agreement(np.ones((7, 7)), CELL)
+    result = measure_agreement(np.ones((7, 7)), CELL)
     assert np.isnan(result.rank_correlation) and np.isnan(result.overlap)
 
 

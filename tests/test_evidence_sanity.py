@@ -11,7 +11,7 @@ from torch import nn
 from fer_models.architectures import create_model
 from fer_models.architectures.base import EmotionModel
 from fer_models.evidence import SanityCheck, sanity, sanity_check
-from fer_models.explain import explain
+from fer_models.explanations import explain
 from fer_models.inference import predict
 
 STEPS = ("head", "stage3", "stage2", "stage1", "stem")
@@ -22,7 +22,9 @@ class Pictures(EmotionModel):
 
     name = "pictures"
     input_size = 48
+    input_layers = ("entry",)
     stages = ("pool",)
+    head = ("fc",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,11 +58,11 @@ def _check(head: float, everything: float) -> SanityCheck:
     return SanityCheck("eigencam", STEPS, np.array([[head], [0.9], [0.1], [0.9], [everything]]))
 
 
-def test_a_method_that_does_not_care_about_the_weights_is_called_out_by_name():
+def test_a_method_that_does_not_depend_on_the_weights_is_called_out_by_name():
     check = sanity_check(Pictures(), _faces(2), "eigencam")
     assert check.steps == ("head", "input layers")  # its stage has no weights
     np.testing.assert_allclose(check.similarity, 1)
-    assert check.verdict.startswith("Eigen-CAM does not care about the weights")
+    assert check.verdict.startswith("Eigen-CAM hardly depends on the weights")
     assert "1.00" in check.verdict
 
 
@@ -74,9 +76,9 @@ def test_eigencam_ignores_the_head_and_gradcam_does_not(network):
 
 
 def test_the_verdict_follows_from_the_figures():
-    assert "Eigen-CAM does not care about the weights" in _check(0.2, 0.5).verdict
-    assert "Eigen-CAM hardly cares about the emotion" in _check(0.81, 0.30).verdict
-    assert "(rank correlation 0.81), and change only with the layers below (0.30)" in _check(0.81, 0.30).verdict
+    assert "Eigen-CAM hardly depends on the weights" in _check(0.2, 0.5).verdict
+    assert "Eigen-CAM hardly depends on the emotion" in _check(0.81, 0.30).verdict
+    assert "(rank correlation 0.81); they change only with the layers below (0.30)" in _check(0.81, 0.30).verdict
     assert "falls to 0.20 with a random head and to -0.10 with all weights random" in _check(0.2, -0.1).verdict
 
 
@@ -137,7 +139,7 @@ def test_a_map_that_vanishes_has_changed_and_one_that_was_never_there_cannot():
     assert np.isnan(sanity._similarity(np.eye(7), np.zeros((7, 7))))
     assert np.isnan(sanity._similarity(np.zeros((7, 7)), np.zeros((7, 7))))
     empty = SanityCheck("gradcam", STEPS, np.full((5, 1), np.nan))
-    assert empty.verdict == "Grad-CAM is the same everywhere to begin with, so there is nothing to test."
+    assert empty.verdict == "Grad-CAM is constant for the trained network, so there is nothing to test."
     half_empty = replace(empty, similarity=np.array([[0.25, np.nan]] * 5))
     assert "falls to 0.25 with a random head" in half_empty.verdict
 

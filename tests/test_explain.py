@@ -16,9 +16,10 @@ from fer_models.architectures.base import EmotionModel
 from fer_models.architectures.baseline_cnn import BaselineCNN
 from fer_models.checkpoints import load_model
 from fer_models.emotions import EMOTIONS
-from fer_models.explain import METHODS, Explanation, explain
-from fer_models.explain.closed_form import CLOSED_FORMS
-from fer_models.inference import BATCH_SIZE, exclusive, predict, preprocess
+from fer_models.explanations import METHODS, Explanation, explain
+from fer_models.explanations.closed_form import CLOSED_FORMS
+from fer_models.inference import exclusive, predict, preprocess
+from fer_models.inference.prediction import BATCH_SIZE
 
 LIBRARY = {
     "gradcam": GradCAM,
@@ -103,7 +104,7 @@ class Broken(Sum):
 
 
 def test_the_public_name_is_the_function_and_not_the_package():
-    import fer_models.explain.gradients  # noqa: F401
+    import fer_models.explanations.gradients  # noqa: F401
     from fer_models import explain as public
 
     assert public is explain
@@ -317,7 +318,7 @@ def test_wrong_arguments_are_refused_in_a_sentence(baseline, arguments, error, s
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_forward_pass_a_batch(models, method):
+def test_one_forward_pass_per_batch(models, method):
     model, batches = models["attn_cnn"], []
     hook = model.stem.register_forward_hook(lambda module, inputs, output: batches.append(len(output)))
     explain(model, _faces(2), method=method)
@@ -413,7 +414,7 @@ def test_predicting_and_explaining_by_gradcam_never_import_the_library():
     code = (
         "import sys, numpy as np\n"
         "from fer_models.architectures import create_model\n"
-        "from fer_models.explain import explain\n"
+        "from fer_models.explanations import explain\n"
         "explain(create_model('baseline_cnn', widths=(1, 1, 1), hidden=1), [np.zeros((48, 48), np.uint8)])\n"
         "assert not {'pytorch_grad_cam', 'cv2', 'sklearn'} & set(sys.modules), 'the library was imported'\n"
     )

@@ -17,23 +17,17 @@ from demo.trust_tab import build_trust_tab
 from fer_models.architectures import create_model
 from fer_models.architectures.attention import SpatialAttention
 from fer_models.architectures.base import EmotionModel
-from fer_models.checkpoints import save_checkpoint
+from fer_models.checkpoints import EvaluationError, save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
-from fer_models.evaluation import explanations
+from fer_models.estimates import Estimate, estimate, estimate_over_draws
 from fer_models.evaluation.__main__ import main
-from fer_models.evaluation.explanations import (
-    MeasuredExplanations,
-    compare_maps,
-    estimate,
-    estimate_over_draws,
-    measure_explanations,
-)
-from fer_models.evaluation.explanations_report import conclusion, render_explanations
-from fer_models.evaluation.explanations_store import COMMAND, read_explanations, save_explanations
-from fer_models.evaluation.results import EvaluationError
-from fer_models.evidence import REGIONS, predict_levelled, region_shares
+from fer_models.evidence import REGIONS, predict_with_uniform_attention, region_shares
 from fer_models.evidence.baselines import centred_gaussian
-from fer_models.explain import METHODS
+from fer_models.explanations import METHODS
+from fer_models.heatmap_study import measure
+from fer_models.heatmap_study.measure import MeasuredExplanations, compare_maps, measure_explanations
+from fer_models.heatmap_study.report import conclusion, render_explanations
+from fer_models.heatmap_study.store import COMMAND, read_explanations, save_explanations
 from fer_models.inference import predict, preprocess
 
 ANGRY, HAPPY = 0, 3
@@ -50,6 +44,7 @@ class Cells(EmotionModel):
     name = "baseline_cnn"
     input_size = 48
     stages = ("pool",)
+    head: tuple[str, ...] = ("fc",)
 
     def __init__(self, weights: np.ndarray) -> None:
         super().__init__()
@@ -70,6 +65,7 @@ class AttentiveCells(Cells):
     """Its attention is the greater the brighter a cell is."""
 
     name = "attn_cnn"
+    head = ("attention", "fc")
 
     def __init__(self, weights: np.ndarray) -> None:
         super().__init__(weights)
@@ -88,7 +84,7 @@ class AttentiveCells(Cells):
 @pytest.fixture(scope="module", autouse=True)
 def _few_fractions() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explanations, "FRACTIONS", (0.2, 0.4))
+        patch.setattr(measure, "FEW_FRACTIONS", (0.2, 0.4))
         yield
 
 
@@ -111,12 +107,12 @@ def measured(data) -> MeasuredExplanations:
 
 
 def test_the_right_map_beats_every_baseline_and_the_text_says_so(measured):
-    found = measured.figures["maps"]
-    assert measured.figures["images"] == FACES
+    found = measured.statistics["maps"]
+    assert measured.statistics["images"] == FACES
     for method in ("hirescam", "layercam"):  # gradient times activation in each cell: exactly what each one adds
-        assert all(advantage["low"] > 0.03 for advantage in found[method]["advantage"].values())
+        assert all(advantage.low > 0.03 for advantage in found[method]["advantage"].values())
     # The mean gradient is positive everywhere, so Grad-CAM takes the lower third for the hottest place.
-    assert found["gradcam"]["cost"]["high"] < found["hirescam"]["cost"]["low"] - 0.03
+    assert found["gradcam"]["cost"].high < found["hirescam"]["cost"].low - 0.03
     text = conclusion({"baseline_cnn": measured})
     against_random = text[text.index("random maps") :]
     assert "HiResCAM" not in against_random.split(";")[0]
@@ -124,24 +120,24 @@ def test_the_right_map_beats_every_baseline_and_the_text_says_so(measured):
 
 
 def test_an_advantage_is_the_cost_minus_that_of_the_baseline(measured):
-    for figures in measured.figures["maps"].values():
+    for figures in measured.statistics["maps"].values():
         for baseline, advantage in figures["advantage"].items():
-            difference = figures["cost"]["mean"] - measured.figures["baselines"][baseline]["cost"]["mean"]
-            assert advantage["mean"] == pytest.approx(difference)
+            difference = figures["cost"].mean - measured.statistics["baselines"][baseline]["cost"].mean
+            assert advantage.mean == pytest.approx(difference)
 
 
 def test_a_constant_model_gives_no_evidence(data):
     found = measure_explanations(Cells(np.zeros((6, 6), np.float32)), data, limit=2)
-    nothing = {"mean": 0, "low": 0, "high": 0}
-    for figures in found.figures["maps"].values():
+    nothing = Estimate(0, 0, 0)
+    for figures in found.statistics["maps"].values():
         assert figures["cost"] == nothing
         assert all(advantage == nothing for advantage in figures["advantage"].values())
-    assert found.figures["maps"]["gradcam"]["flat"] == 2
-    assert found.figures["regions"] == {}
+    assert found.statistics["maps"]["gradcam"]["flat"] == 2
+    assert found.statistics["regions"] == {}
     text = conclusion({"baseline_cnn": found})
     for rival in ("random maps", "the centred Gaussian", "the edges in the face"):
-        assert f"Against {rival}: no difference found for every map of `baseline_cnn`; no map is better." in text
-    assert "Every Grad-CAM is empty" in text
+        assert f"Compared with {rival}: no difference found for every map of `baseline_cnn`; no map is better." in text
+    assert "Every Grad-CAM map is empty" in text
 
 
 def test_maps_that_rank_the_pixels_alike_are_measured_once(data, monkeypatch):
@@ -151,11 +147,11 @@ def test_maps_that_rank_the_pixels_alike_are_measured_once(data, monkeypatch):
         calls.append(heat)
         return perturbation_curves(model, face, heat, *arguments)
 
-    perturbation_curves = explanations.perturbation_curves
-    monkeypatch.setattr(explanations, "perturbation_curves", spy)
+    perturbation_curves = measure.perturbation_curves
+    monkeypatch.setattr(measure, "perturbation_curves", spy)
     # The same gradient in each cell: every method with gradients, and attention, follow the brightness.
-    found = measure_explanations(Cells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2).figures["maps"]
-    assert len(calls) == 2 * (len(["the CAMs with gradients", "Eigen-CAM"]) + len(explanations.BASELINES))
+    found = measure_explanations(Cells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2).statistics["maps"]
+    assert len(calls) == 2 * (len(["the CAMs with gradients", "Eigen-CAM"]) + len(measure.BASELINES))
     assert found["gradcam"]["cost"] == found["layercam"]["cost"] != found["eigencam"]["cost"]
 
 
@@ -168,23 +164,23 @@ def test_a_smaller_sample_is_part_of_a_larger_one(measured, data):
 
 def test_attention_is_measured_as_a_map_and_compared_with_every_method(data):
     found = measure_explanations(AttentiveCells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2)
-    maps = found.figures["maps"]
+    maps = found.statistics["maps"]
     assert maps.keys() == METHODS.keys() | {"attention"}
     assert maps["attention"]["sanity"] is None
     assert maps["attention"]["with_attention"] is None
     # Grad-CAM weighs all cells alike, so it has the brightness' order, which is that of the attention.
-    assert maps["gradcam"]["with_attention"]["rank_correlation"]["mean"] > 0.99
+    assert maps["gradcam"]["with_attention"]["rank_correlation"].mean > 0.99
     assert found.maps["attention"].shape == (2, 6, 6)
-    assert found.figures["levelled"]["same_answer"]["mean"] == 1
-    assert maps["gradcam"]["with_other_attention"]["rank_correlation"]["mean"] > 0.5  # both have the same bright parts
+    assert found.statistics["uniform_attention"]["same_answer"].mean == 1
+    assert maps["gradcam"]["with_other_attention"]["rank_correlation"].mean > 0.5  # both have the same bright parts
     spread = [np.ptp(gates) for gates in found.maps["attention"]]
-    assert found.figures["levelled"]["spread"]["mean"] == pytest.approx(np.mean(spread))
-    assert "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
+    assert found.statistics["uniform_attention"]["spread"].mean == pytest.approx(np.mean(spread))
+    assert "In `attn_cnn`, spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
         {"attn_cnn": found}
     )
 
 
-def test_levelled_attention_lets_every_place_through_alike(data):
+def test_uniform_attention_lets_every_place_through_alike(data):
     faces, model = list(data.test.images.numpy()), AttentiveCells(QUADRANT).eval()
     inputs = preprocess(faces, model)
     with torch.inference_mode():
@@ -192,23 +188,23 @@ def test_levelled_attention_lets_every_place_through_alike(data):
         model.forward_head(cells)
         gate = model.spatial_attention.map.mean(dim=(1, 2))[:, None, None, None]
         expected = torch.softmax(Cells.forward_head(model, cells * gate), dim=1)
-    levelled = predict_levelled(model, faces)
-    np.testing.assert_allclose(levelled, expected.numpy(), rtol=1e-5)
-    assert np.abs(levelled - predict(model, faces)).max() > 0.005  # the bright quadrant was let through more
+    uniform = predict_with_uniform_attention(model, faces)
+    np.testing.assert_allclose(uniform, expected.numpy(), rtol=1e-5)
+    assert np.abs(uniform - predict(model, faces)).max() > 0.005  # the bright quadrant was let through more
 
     nn.init.zeros_(model.attention.bn.weight)  # now it is the same everywhere by itself
-    np.testing.assert_allclose(predict_levelled(model, faces), predict(model, faces), rtol=1e-6)
+    np.testing.assert_allclose(predict_with_uniform_attention(model, faces), predict(model, faces), rtol=1e-6)
     with pytest.raises(ValueError, match="no spatial attention"):
-        predict_levelled(Cells(QUADRANT), faces)
+        predict_with_uniform_attention(Cells(QUADRANT), faces)
 
 
 def test_heat_is_attributed_to_regions_by_true_emotion(measured):
-    regions = measured.figures["regions"]
+    regions = measured.statistics["regions"]
     assert {name: found["faces"] for name, found in regions.items()} == {"all": 5, "angry": 2, "happy": 3}
     for found in regions.values():
         assert list(found["shares"]) == list(REGIONS)
         assert sum(found["shares"].values()) == pytest.approx(1)
-    assert sum(measured.figures["area"].values()) == pytest.approx(1)
+    assert sum(measured.statistics["area"].values()) == pytest.approx(1)
 
 
 def test_fewer_than_two_faces_are_refused(data):
@@ -219,18 +215,18 @@ def test_fewer_than_two_faces_are_refused(data):
 
 def test_draws_that_differ_widen_the_interval_and_more_faces_do_not_narrow_it():
     draws = np.repeat([[0.0], [1.0]], 50, axis=1)  # of two draws all faces say the same: one of the ends, or the middle
-    assert estimate_over_draws(draws) == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    assert estimate_over_draws(draws) == Estimate(0.5, 0.0, 1.0)
     alike = np.tile([0.0, 1.0] * 100, (3, 1))
-    assert estimate_over_draws(alike)["high"] == pytest.approx(estimate(alike[0])["high"], abs=0.01)
+    assert estimate_over_draws(alike).high == pytest.approx(estimate(alike[0]).high, abs=0.01)
     assert estimate_over_draws(np.array([[0.5, np.nan], [0.5, np.nan]])) is None
 
 
 def test_an_estimate_is_a_mean_with_its_interval():
-    assert estimate([0.25] * 3) == {"mean": 0.25, "low": 0.25, "high": 0.25}
+    assert estimate([0.25] * 3) == Estimate(0.25, 0.25, 0.25)
     coin = estimate([0, 1] * 200)
-    assert coin["mean"] == 0.5
-    assert coin["high"] - coin["low"] == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(400), rel=0.05)
-    assert estimate([1, np.nan, 3])["mean"] == 2
+    assert coin.mean == 0.5
+    assert coin.high - coin.low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(400), rel=0.05)
+    assert estimate([1, np.nan, 3]).mean == 2
     assert estimate([1, np.nan]) is None
 
 
@@ -243,12 +239,12 @@ def test_models_are_compared_on_the_faces_that_both_have(measured):
     second = replace(measured, images=np.array([5, 9, 7]), maps={"gradcam": maps[[2, 3, 0]]})
     found = compare_maps(first, second)
     assert found["faces"] == 2
-    assert found["rank_correlation"]["mean"] == pytest.approx(1)
-    assert found["overlap"]["mean"] == 1
-    assert found["other"]["rank_correlation"]["mean"] < 0.5
+    assert found["rank_correlation"].mean == pytest.approx(1)
+    assert found["overlap"].mean == 1
+    assert found["other"]["rank_correlation"].mean < 0.5
     assert compare_maps(first, second, "attention") is None
     assert compare_maps(first, replace(second, images=np.array([5, 9, 8]))) is None
-    assert compare_maps(first, replace(second, figures=second.figures | {"data_fingerprint": "other"})) is None
+    assert compare_maps(first, replace(second, statistics=second.statistics | {"data_fingerprint": "other"})) is None
 
 
 # ---- Stored and read again ----------------------------------------------------------------------------------------
@@ -265,8 +261,8 @@ def stored(measured, tmp_path) -> Path:
 
 def test_what_was_stored_is_read_back(measured, stored):
     found = read_explanations(stored / "baseline_cnn")
-    assert {key: found.figures[key] for key in measured.figures} == measured.figures
-    assert found.figures["versions"]["torch"] == version("torch")
+    assert {key: found.statistics[key] for key in measured.statistics} == measured.statistics
+    assert found.statistics["versions"]["torch"] == version("torch")
     np.testing.assert_array_equal(found.images, measured.images)
     assert found.maps.keys() == measured.maps.keys()
     np.testing.assert_array_equal(found.maps["gradcam"], measured.maps["gradcam"])
@@ -275,7 +271,7 @@ def test_what_was_stored_is_read_back(measured, stored):
 def test_explanations_of_other_weights_are_refused(stored):
     config = stored / "baseline_cnn" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"sha256": "0" * 64}))
-    with pytest.raises(EvaluationError, match="of other weights"):
+    with pytest.raises(EvaluationError, match="belongs to other weights"):
         read_explanations(stored / "baseline_cnn")
 
 
@@ -289,14 +285,14 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(stored, file):
 # ---- What is said about made-up figures ---------------------------------------------------------------------------
 
 
-def interval(mean: float, width: float = 0.05) -> dict[str, float]:
-    return {"mean": mean, "low": mean - width, "high": mean + width}
+def interval(mean: float, width: float = 0.05) -> Estimate:
+    return Estimate(mean, mean - width, mean + width)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.95, "hardly depend"), (0.94, "depend")])
 def test_attention_without_a_part_in_the_answers_is_called_out(made_up, share, expected):
-    made_up.figures["levelled"]["same_answer"] = interval(share, 0.02)
-    assert f"of the faces: once trained, the answers {expected} on where" in conclusion({"attn_cnn": made_up})
+    made_up.statistics["uniform_attention"]["same_answer"] = interval(share, 0.02)
+    assert f"of the faces: the trained network's predictions {expected} on where" in conclusion({"attn_cnn": made_up})
 
 
 def agreement_of(mean: float) -> dict[str, dict]:
@@ -309,7 +305,7 @@ def made_up() -> MeasuredExplanations:
     method = {
         "cost": interval(0.4),
         "areas": {"deletion": 0.2, "insertion": 0.5, "road_most": 0.3, "road_least": 0.6},
-        "advantage": {baseline: interval(0.2) for baseline in explanations.BASELINES},
+        "advantage": {baseline: interval(0.2) for baseline in measure.BASELINES},
         "flat": 0,
         "across_faces": agreement_of(0.3),
         "with_attention": agreement_of(0.6),
@@ -325,10 +321,10 @@ def made_up() -> MeasuredExplanations:
         "images": 40,
         "data_fingerprint": "f",
         "maps": {name: copy.deepcopy(method) for name in METHODS} | {"attention": attention},
-        "baselines": {name: baseline for name in explanations.BASELINES},
+        "baselines": {name: baseline for name in measure.BASELINES},
         "regions": {"all": {"faces": 40, "shares": shares}, "happy": {"faces": 9, "shares": shares}},
         "area": area,
-        "levelled": {
+        "uniform_attention": {
             "same_answer": interval(0.8),
             "moved": interval(0.1),
             "own": interval(-0.07),
@@ -344,34 +340,35 @@ def test_good_figures_are_called_good(made_up):
     for rival in ("random maps", "the centred Gaussian", "the edges in the face", "another face's Grad-CAM"):
         assert f"Every map beats {rival}." in text
     assert (
-        "In `attn_cnn` spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65]; with other "
+        "In `attn_cnn`, spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65]; with other "
         "faces' attention 0.10 [0.05, 0.15])." in text
     )
-    assert "Where its attention looks depends on the face (rank correlation between different faces 0.30" in text
-    assert "move by 10.0% [5.0%, 15.0%] (total variation; that of the answer by -7.0% [-12.0%, -2.0%])" in text
-    assert "on 80% [75%, 85%] of the faces: once trained, the answers depend on where the network attends." in text
+    assert "Its attention depends on the face (rank correlation between different faces 0.30" in text
+    assert "change by 10.0% [5.0%, 15.0%] (total variation distance; " in text
+    assert "the prediction's own by -7.0% [-12.0%, -2.0%])" in text
+    assert "on 80% [75%, 85%] of the faces: the trained network's predictions depend on where it attends." in text
     assert "No method fails the sanity check" in text
     gaussian = region_shares(centred_gaussian())["mouth"]
-    assert f"favours most: mouth in `attn_cnn` (30% of the heat instead of {gaussian:.0%})." in text
+    assert f"favours most: mouth in `attn_cnn` (30% of the heat, not {gaussian:.0%})." in text
 
 
 def test_a_method_is_named_where_no_difference_was_found_and_where_it_is_worse(made_up):
-    maps = made_up.figures["maps"]
+    maps = made_up.statistics["maps"]
     maps["layercam"]["advantage"]["centre"] = interval(0.04)
     maps["eigencam"]["advantage"]["centre"] = interval(-0.06)
     text = conclusion({"attn_cnn": made_up})
     assert "Every map beats random maps." in text
     assert (
-        "Against the centred Gaussian: no difference found for LayerCAM of `attn_cnn`; worse: Eigen-CAM of `attn_cnn`; "
-        "every other map is better." in text
+        "Compared with the centred Gaussian: no difference found for LayerCAM of `attn_cnn`; worse: Eigen-CAM of "
+        "`attn_cnn`; every other map is better." in text
     )
 
 
 def test_an_advantage_that_the_table_shows_as_zero_is_none(made_up):
-    for figures in made_up.figures["maps"].values():
-        figures["advantage"]["random"] = {"mean": 0.0003, "low": 0.0002, "high": 0.0004}
+    for figures in made_up.statistics["maps"].values():
+        figures["advantage"]["random"] = Estimate(0.0003, 0.0002, 0.0004)
     text = conclusion({"attn_cnn": made_up})
-    assert "Against random maps: no difference found for every map of `attn_cnn`; no map is better." in text
+    assert "Compared with random maps: no difference found for every map of `attn_cnn`; no map is better." in text
 
 
 @pytest.mark.parametrize(
@@ -379,55 +376,55 @@ def test_an_advantage_that_the_table_shows_as_zero_is_none(made_up):
     [
         (0.6, "spatial attention agrees well with Grad-CAM"),
         (0.2, "spatial attention agrees only loosely with Grad-CAM"),
-        (0.04, "no agreement with Grad-CAM was found for spatial attention"),
-        (-0.04, "no agreement with Grad-CAM was found for spatial attention"),
+        (0.04, "no agreement between spatial attention and Grad-CAM was found"),
+        (-0.04, "no agreement between spatial attention and Grad-CAM was found"),
         (-0.2, "spatial attention contradicts Grad-CAM"),
     ],
 )
 def test_agreement_of_attention_in_words(made_up, correlation, expected):
-    made_up.figures["maps"]["gradcam"]["with_attention"] = agreement_of(correlation)
-    assert f"In `attn_cnn` {expected} (rank correlation {correlation:.2f} " in conclusion({"attn_cnn": made_up})
+    made_up.statistics["maps"]["gradcam"]["with_attention"] = agreement_of(correlation)
+    assert f"In `attn_cnn`, {expected} (rank correlation {correlation:.2f} " in conclusion({"attn_cnn": made_up})
 
 
 def test_agreement_is_held_against_that_of_different_faces(made_up):
     assert "with other faces' attention 0.10 [0.05, 0.15])." in conclusion({"attn_cnn": made_up})
-    made_up.figures["maps"]["gradcam"]["with_other_attention"] = agreement_of(0.56)
-    assert "attention 0.56 [0.51, 0.61], which is no different)." in conclusion({"attn_cnn": made_up})
+    made_up.statistics["maps"]["gradcam"]["with_other_attention"] = agreement_of(0.56)
+    assert "attention 0.56 [0.51, 0.61], no clear difference)." in conclusion({"attn_cnn": made_up})
 
 
 def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
-    attention = made_up.figures["maps"]["attention"]
+    attention = made_up.statistics["maps"]["attention"]
     attention["across_faces"] = agreement_of(0.94)
-    assert "Its attention looks at the same places whatever the face" in conclusion({"attn_cnn": made_up})
+    assert "Its attention highlights the same places in every face" in conclusion({"attn_cnn": made_up})
     attention["across_faces"] = agreement_of(0.89)
-    assert "Its attention looks mostly at the same places" in conclusion({"attn_cnn": made_up})
+    assert "Its attention highlights mostly the same places" in conclusion({"attn_cnn": made_up})
     attention["across_faces"] = agreement_of(0.49)
-    assert "Where its attention looks depends on the face" in conclusion({"attn_cnn": made_up})
+    assert "Its attention depends on the face" in conclusion({"attn_cnn": made_up})
     attention["across_faces"] = {"rank_correlation": None, "overlap": None}
-    assert "cannot be told from so few faces" in conclusion({"attn_cnn": made_up})
-    made_up.figures["levelled"]["spread"] = interval(0.0006, 0.0001)
+    assert "There are too few faces to say whether its attention" in conclusion({"attn_cnn": made_up})
+    made_up.statistics["uniform_attention"]["spread"] = interval(0.0006, 0.0001)
     text = conclusion({"attn_cnn": made_up})
-    assert "lets every place through alike: within a face its gates lie 0.0006 apart, so where it looks cannot" in text
+    assert "is practically uniform: within a face, its weights differ by at most 0.0006 on average" in text
     assert "Its attention" not in text and "with Grad-CAM" not in text
     attention["advantage"]["random"] = interval(-0.2)
     assert "Every map beats random maps." in conclusion({"attn_cnn": made_up})
 
 
 def test_methods_that_fail_the_sanity_check_are_named(made_up):
-    maps = made_up.figures["maps"]
+    maps = made_up.statistics["maps"]
     maps["eigencam"]["sanity"] |= {"head": interval(1.0), "input layers": interval(0.8)}
     maps["gradcam++"]["sanity"] |= {"head": interval(0.7)}
     assert (
-        "The sanity check fails: with all weights random, most is left of Eigen-CAM of `attn_cnn`; with a random head, "
-        "but not with all weights random, most is left of Grad-CAM++ of `attn_cnn`."
+        "The sanity check fails: with all weights random, similar maps remain for Eigen-CAM of `attn_cnn`; with a "
+        "random head, but not with all weights random, similar maps remain for Grad-CAM++ of `attn_cnn`."
         in conclusion({"attn_cnn": made_up})
     )
 
 
 def test_a_method_whose_draws_differ_is_undecided(made_up):
-    made_up.figures["maps"]["gradcam"]["sanity"] |= {"head": interval(0.3, 0.4)}
+    made_up.statistics["maps"]["gradcam"]["sanity"] |= {"head": interval(0.3, 0.4)}
     said = conclusion({"attn_cnn": made_up})
-    assert "undecided, because draws of random weights differ too much, for Grad-CAM of `attn_cnn`." in said
+    assert "undecided for Grad-CAM of `attn_cnn`, because draws of random weights differ too much." in said
     assert "sanity check fails" not in said
 
 
@@ -482,7 +479,7 @@ def test_the_tab_says_how_to_measure_while_nothing_is(tmp_path):
 
 def test_the_tab_shows_the_conclusion_and_a_mark_for_each_figure(measured, stored):
     shown = contents(stored)
-    assert conclusion({"baseline_cnn": measured}).replace("`baseline_cnn`", "Baseline CNN") in shown
+    assert conclusion({"baseline_cnn": measured}, lambda name: "Baseline CNN") in shown
     assert shown.count('<div class="centre" title="the centred Gaussian: ') == len(METHODS)
     assert shown.count("Attention CNN: ") == 1  # has not been measured
     assert COMMAND in shown

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.faces import BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HEIGHT, BOX_WIDTH, Face, crop_face, find_faces, measure_margin
+from fer_models.faces import (
+    BOX_CENTRE_X,
+    BOX_CENTRE_Y,
+    BOX_HEIGHT,
+    BOX_WIDTH,
+    Face,
+    crop_face,
+    find_faces,
+    measure_margin,
+)
 
 EXAMPLES = Path(__file__).parent.parent / "demo" / "examples"
 

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from fer_models.architectures import create_model
-from fer_models.inference import BATCH_SIZE, exclusive, predict, preprocess
+from fer_models.inference import exclusive, predict, preprocess
+from fer_models.inference.prediction import BATCH_SIZE
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_an_empty_list_gives_empty_results(model):
 @pytest.mark.parametrize(
     ("faces", "error", "sentence"),
     [
-        (np.zeros((48, 48), np.uint8), TypeError, r"as a list, not as a single ndarray: pass \[face\]"),
+        (np.zeros((48, 48), np.uint8), TypeError, r"as a list, not as a single ndarray: \[face\]"),
         (Image.new("L", (48, 48)), TypeError, "as a list, not as a single Image"),
         (["face.png"], TypeError, r"faces\[0\] is a str: pass a PIL image"),
         ([np.zeros((48, 48), np.uint8), None], TypeError, r"faces\[1\] is a NoneType"),
@@ -61,10 +62,10 @@ def test_an_empty_list_gives_empty_results(model):
         ([np.zeros((1, 48, 48), np.uint8)], ValueError, r"faces\[0\] has shape \(1, 48, 48\)"),
         ([np.zeros((0, 48), np.uint8)], ValueError, r"faces\[0\] has shape \(0, 48\)"),
         ([np.zeros(48, np.uint8)], ValueError, r"faces\[0\] has shape \(48,\)"),
-        ([Image.new("L", (0, 5))], ValueError, r"faces\[0\] is a picture of 0x5 pixels"),
+        ([Image.new("L", (0, 5))], ValueError, r"faces\[0\] is empty: an image of 0x5 pixels"),
     ],
 )
-def test_what_is_no_list_of_faces_is_refused_in_a_sentence(model, faces, error, sentence):
+def test_what_is_not_a_list_of_faces_is_refused_in_a_sentence(model, faces, error, sentence):
     for use in (lambda: preprocess(faces, model), lambda: predict(model, faces)):
         with pytest.raises(error, match=sentence):
             use()

@@ -227,7 +227,7 @@ def test_a_broken_file_gets_a_sentence_and_the_next_one_a_result(page, uploads, 
 
 
 def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
-    next(button for button in analysed.all("button") if "change their minds" in button.text).click()
+    next(button for button in analysed.all("button") if "changes the answers" in button.text).click()
     analysed.wait(lambda: any(canvas.is_displayed() for canvas in analysed.all("#painter canvas")))
     next(button for button in analysed.all("#painter button") if button.text == "cover mouth").click()
     analysed.wait(lambda: len(analysed.all("#changes tr")) == 5)
@@ -243,7 +243,7 @@ def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
 
 @pytest.mark.slow
 def test_the_maps_of_all_models_are_tested_on_demand(analysed):
-    next(button for button in analysed.all("button") if "be believed" in button.text).click()
+    next(button for button in analysed.all("button") if "trust these maps" in button.text).click()
     analysed.wait(lambda: any(button.is_displayed() for button in analysed.all("#test")))
     analysed.all("#test")[0].click()
     analysed.wait(lambda: len(analysed.all("#evidence .card")) == 4)

@@ -15,13 +15,14 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
+from torchvision.models import ResNet50_Weights
 
 from fer_models.architectures import EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation
 from fer_models.data.fer2013 import FER2013
 from fer_models.training import budget
 from fer_models.training.backbone import BackboneError, load_backbone, read_backbone
-from fer_models.training.loop import LossNotFinite, Result, TrainingStopped, _Run, _targets, train
+from fer_models.training.loop import LossNotFinite, TrainingResult, TrainingStopped, _Run, _targets, train
 from fer_models.training.recipes import RECIPES, Recipe
 from fer_models.training.schedule import learning_rate, plan
 from fer_models.training.state import StateError, read_progress, read_state
@@ -43,7 +44,7 @@ def tiny_model(recipe: Recipe = RECIPE) -> EmotionModel:
     return create_model("attn_cnn", **recipe.architecture)
 
 
-def run(data: FER2013, run_dir: Path, recipe: Recipe = RECIPE, **options: object) -> Result:
+def run(data: FER2013, run_dir: Path, recipe: Recipe = RECIPE, **options: object) -> TrainingResult:
     return train(tiny_model(recipe), recipe, data, run_dir, Accelerator(cpu=True), **options)
 
 
@@ -83,7 +84,7 @@ def test_one_cycle_follows_compute() -> None:
     assert learning_rate(recipe, segments, 4, 999) < 1e-4 * recipe.learning_rate
 
 
-def test_warm_restarts_start_anew_after_10_and_30_epochs() -> None:
+def test_warm_restarts_restart_after_10_and_30_epochs() -> None:
     recipe = RECIPES["paper"]["baseline_cnn"]
     segments = plan(replace(recipe, stages=((128, 40),)), images=320)
     rates = [learning_rate(recipe, segments, epoch, 0) / 1e-3 for epoch in range(40)]
@@ -101,7 +102,7 @@ def test_paper_recipe_is_the_papers() -> None:
 
 
 def test_both_resnets_have_the_same_recipes() -> None:
-    """But for the rate at which CBAM, which only one of them has, is trained."""
+    """Except for the learning rate of CBAM, which only one of them has."""
     for recipe in ("default", "paper", "finish"):
         assert RECIPES[recipe]["resnet50"] == replace(RECIPES[recipe]["resnet50_cbam"], rate_factors={})
 
@@ -127,7 +128,7 @@ def test_it_learns_and_keeps_the_best_weights_of_the_last_size(small_data: FER20
     assert (tmp_path / "history.csv").read_text().count("\n") == 1 + len(result.history)
 
 
-def test_frozen_parts_keep_their_weights_and_go_on_counting(small_data: FER2013, tmp_path: Path) -> None:
+def test_frozen_parts_keep_their_weights_and_update_their_statistics(small_data: FER2013, tmp_path: Path) -> None:
     before = tiny_model().state_dict()
     recipe = replace(RECIPE, stages=((48, 1),), ema=0.0, frozen=("stem", "stage1"))
     after = run(small_data, tmp_path, recipe).model.state_dict()
@@ -286,7 +287,7 @@ def test_backbone_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(BackboneError, match="--backbone-weights FILE"):
-        read_backbone("imagenet")
+        read_backbone(ResNet50_Weights.IMAGENET1K_V1)
 
 
 # ---- The command itself -------------------------------------------------------------------------------------------
@@ -328,7 +329,7 @@ def test_a_timed_trial_without_a_test_can_be_resumed(kaggle_folder: Path, tmp_pa
     assert finished.returncode == 0, finished.stderr
     assert "Planned: " in finished.stderr and "not tested" in finished.stderr
     assert set(os.listdir(tmp_path / "weights" / "baseline_cnn")) == {"config.json", "history.csv", "model.safetensors"}
-    # Measured anew the plan would differ, and the state would be another run's.
+    # If the steps were measured again, the plan would differ, and the state would be another run's.
     resumed = subprocess.run([sys.executable, *arguments, "--resume"], **options)
     assert resumed.returncode == 0 and "Planned" not in resumed.stderr, resumed.stderr
 
@@ -346,7 +347,7 @@ def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: 
     options = {"cwd": ROOT, "env": environment(tmp_path), "capture_output": True}
     finished = subprocess.run([sys.executable, *trunk, "--runs", folder, "--weights", folder], **options)
     assert finished.returncode == 0, finished.stderr.decode()
-    assert b"ended at 96 px but runs at 224" in finished.stderr
+    assert b"ended at 96 px but runs at 224 px: not tested" in finished.stderr
     written = set(os.listdir(tmp_path / "trunk" / "resnet50"))
     assert written == {"config.json", "history.csv", "model.safetensors", "state.safetensors"}
 
@@ -354,7 +355,7 @@ def test_a_run_that_ends_at_another_size_is_a_start_for_the_next(kaggle_folder: 
 def test_a_teacher_gives_half_of_each_target(small_data: FER2013) -> None:
     teacher = tiny_model()
     with torch.no_grad():
-        teacher.fc.weight.zero_()  # whatever it sees, it says:
+        teacher.fc.weight.zero_()  # the same answer for every face:
         teacher.fc.bias[:] = torch.tensor([0.0, 0.0, 0.0, 2 * math.log(4), 0.0, 0.0, 0.0])
     teacher.temperature = 2.0  # happy 4/10, all others 1/10
     targets = _targets(small_data.train, teacher)
@@ -365,13 +366,14 @@ def test_a_teacher_gives_half_of_each_target(small_data: FER2013) -> None:
     assert torch.equal(_targets(small_data.train, None).argmax(dim=1), small_data.train.labels)
 
 
-def test_the_run_that_made_the_backbone_is_told(tmp_path: Path) -> None:
+def test_the_run_that_made_the_backbone_is_recorded(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
-    (tmp_path / "config.json").write_text('{"training": {"recipe": "trunk"}}')
+    config = {"name": "resnet50", "architecture": {}, "sha256": "0", "temperature": 1.0, "conformal_threshold": 1.0}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"training": {"recipe": "trunk"}}))
     (tmp_path / "history.csv").write_text("epoch,size\n1.0,64\n")
-    assert _earlier_run(str(weights)) == (None, [])  # torchvision's "imagenet" is no file either
+    assert _earlier_run(str(weights)) == (None, [])  # torchvision's "imagenet" is not a file either
     weights.touch()
-    assert _earlier_run(str(weights)) == ({"recipe": "trunk"}, [{"epoch": "1.0", "size": "64"}])
+    assert _earlier_run(str(weights)) == ({"recipe": "trunk"}, [{"epoch": 1.0, "size": 64}])
 
 
 def test_two_processes_train_one_model(kaggle_folder: Path, tmp_path: Path) -> None:

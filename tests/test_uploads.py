@@ -1,20 +1,11 @@
 """Every kind of upload gives a picture with the right pixels, or a sentence."""
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from demo.uploads import MAX_PIXELS, MAX_SIDE, UploadError, open_image
-
-
-def png_start(width: int, height: int) -> bytes:
-    """The beginning of a grey PNG of the given size, cut off where its pixels would start."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    checksum = struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + struct.pack(">I", 1000) + b"IDAT"
+from tests.helpers import png_start
 
 
 def opened(path, image: Image.Image, **options) -> Image.Image:

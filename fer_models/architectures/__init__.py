@@ -1,24 +1,37 @@
-"""The four models, by name."""
+"""Registry of the models by name. A new model needs one file in this package and one entry in MODELS."""
+
+from typing import Any
 
 from fer_models.architectures.attn_cnn import AttentionCNN
 from fer_models.architectures.base import EmotionModel
 from fer_models.architectures.baseline_cnn import BaselineCNN
 from fer_models.architectures.resnet50 import ResNet50, ResNet50CBAM
 
-_MODELS = {model.name: model for model in (BaselineCNN, ResNet50, AttentionCNN, ResNet50CBAM)}
-MODEL_NAMES = tuple(_MODELS)
+MODELS: dict[str, type[EmotionModel]] = {
+    model.name: model for model in (BaselineCNN, ResNet50, AttentionCNN, ResNet50CBAM)
+}
+MODEL_NAMES = tuple(MODELS)
 
 
-def create_model(name: str, **config: object) -> EmotionModel:
-    """Builds a model with freshly initialised weights.
-
-    Args:
-        name: one of MODEL_NAMES.
-        **config: the constructor arguments of that architecture; its defaults where absent.
+def model_class(name: str) -> type[EmotionModel]:
+    """Returns the class of a model, whose attributes describe the architecture.
 
     Raises:
-        ValueError: the name is not a model's.
+        ValueError: the name is not in MODELS.
     """
-    if name not in _MODELS:
-        raise ValueError(f"There is no model named {name!r}. Choose one of: {', '.join(MODEL_NAMES)}.")
-    return _MODELS[name](**config)
+    if name not in MODELS:
+        raise ValueError(f"There is no model named {name!r}. Choose one of: {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def create_model(name: str, **config: Any) -> EmotionModel:
+    """Builds a model with newly initialised weights.
+
+    Args:
+        name: a key of MODELS.
+        **config: constructor arguments of that architecture; the defaults apply where absent.
+
+    Raises:
+        ValueError: the name is not in MODELS.
+    """
+    return model_class(name)(**config)

@@ -1,4 +1,4 @@
-"""A compact residual CNN with spatial attention right in front of its classification head."""
+"""Attention CNN: a compact residual network with spatial attention before its classification head."""
 
 from typing import Literal
 
@@ -10,15 +10,16 @@ from fer_models.emotions import EMOTIONS
 
 
 class ResidualBlock(nn.Module):
-    """ReLU(F + conv3x3(ReLU(conv3x3(F)))): the basic block of He et al. 2016, at constant width and size."""
+    """Basic residual block of He et al. 2016, ReLU(F + conv3x3(ReLU(conv3x3(F)))), at constant width and size."""
 
     def __init__(self, width: int, batch_norm: bool) -> None:
         super().__init__()
         self.conv1 = _convolution(width, width, 3, 1, batch_norm)
         self.conv2 = _convolution(width, width, 3, 1, batch_norm)
         self.relu = nn.ReLU()
-        if batch_norm:
-            nn.init.zeros_(self.conv2[1].weight)  # the block starts as the identity, which lets learning start fast
+        last = self.conv2[-1]
+        if isinstance(last, nn.BatchNorm2d):
+            nn.init.zeros_(last.weight)  # the block starts as the identity, which speeds up early training
 
     def forward(self, features: Tensor) -> Tensor:
         return self.relu(features + self.conv2(self.relu(self.conv1(features))))
@@ -27,22 +28,29 @@ class ResidualBlock(nn.Module):
 class AttentionCNN(EmotionModel):
     """Stem to 32x32 cells, three residual stages (16x16, 8x8, 8x8), spatial attention, average pool, linear layer.
 
-    128 px faces carry 48 px of information, so the stem and the first stage shrink them eightfold before any wide
-    layer: 0.17 GMAC in all. The last stage keeps 8x8 cells so that attention and heat maps have something to show.
+    A 128 px input is an enlarged 48 px face, so the stem and the first stage reduce its side by 8 before any wide
+    layer: 0.17 GMAC in total. The last stage keeps 8x8 cells to give attention and heat maps a useful resolution.
 
     Args:
         widths: channels of the three stages.
         blocks: residual blocks in each of the three stages.
-        dropout: probability of dropping a pooled feature in front of the linear layer.
+        dropout: dropout probability of the pooled features before the linear layer.
         batch_norm: batch normalisation after each convolution of the body.
-        attention: how spatial attention is normalised, "softmax" (the student paper's equation 4) or "sigmoid" (CBAM's
-            gates); "none" passes the features to the pool as they are, which is what attention is measured against.
-            Older checkpoints say True for "sigmoid" and False for "none".
+        attention: normalisation of the spatial attention, "softmax" (the student paper's equation 4) or "sigmoid"
+            (CBAM's gates); "none" pools the features unweighted, as the control for measuring the effect of attention.
+            Older checkpoints have True for "sigmoid" and False for "none".
     """
 
     name = "attn_cnn"
+    title = "Attention CNN"
+    description = (
+        "A compact residual network, trained from scratch, with a spatial attention module in front of its "
+        "classification head."
+    )
+    paper_accuracy = 45.4
     input_size = 128
     stages = ("stem", "stage1", "stage2", "stage3")
+    head = ("attention", "dropout", "fc")
 
     def __init__(
         self,
@@ -69,6 +77,12 @@ class AttentionCNN(EmotionModel):
         self.attention = nn.Identity() if attention == "none" else SpatialAttention(normalisation=attention)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
+
+    @classmethod
+    def describe(cls, architecture: dict) -> str:
+        if architecture.get("attention") in ("none", False):
+            return f"{cls.description} This one is without that module: it shows what the attention is worth."
+        return cls.description
 
     @property
     def spatial_attention(self) -> SpatialAttention | None:

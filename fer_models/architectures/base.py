@@ -1,6 +1,7 @@
-"""What the four models have in common, and what everything else in this package may rely on."""
+"""Base class of all models: the interface that the rest of the package uses."""
 
 from torch import Tensor, nn
+from torchvision.models import WeightsEnum
 
 from fer_models.architectures.attention import ChannelAttention, SpatialAttention
 
@@ -8,23 +9,37 @@ from fer_models.architectures.attention import ChannelAttention, SpatialAttentio
 class EmotionModel(nn.Module):
     """Maps float faces (N, 3, S, S) in [0, 1] to logits (N, 7) in the order of EMOTIONS.
 
-    A model is the composition `forward_head(forward_features(faces))`. The cut lies behind the last convolutional
-    stage, in front of attention, pooling and classifier, so that an explanation can stop there.
+    A model computes `forward_head(forward_features(faces))`. The features are the output of the last convolutional
+    stage, before attention, pooling and classifier, which is where Grad-CAM needs them.
+
+    Class attributes, which describe an architecture:
+        name: the key in MODELS.
+        title: the display name.
+        description: one sentence for the model card; `describe` adapts it to a checkpoint's architecture.
+        paper_accuracy: the student paper's accuracy on FER-2013 (its Table I), in percent; None if it has
+            none.
+        pretrained: torchvision's weights from which training starts; None for a model trained from scratch.
+        input_layers: names of the submodules before the first stage.
+        head: names of the submodules after the last stage.
 
     Attributes:
-        name: the model's name in MODEL_NAMES.
-        config: the constructor's keyword arguments, enough to build the model again.
+        config: the constructor's keyword arguments, from which the model can be rebuilt.
         input_size: S, the side in pixels at which the model runs.
-        stages: names of the convolutional stages, shallow to deep, which are also attribute names; the last one's
-            output is what `forward_features` returns.
-        temperature: divides the logits before the softmax (Guo et al. 2017); 1 until a checkpoint brings its own.
-        conformal_threshold: decides which emotions `prediction_set` names; 1 (all of them) until a checkpoint
-            brings its own.
+        stages: attribute names of the convolutional stages, shallow to deep; `forward_features` returns the output of
+            the last. `input_layers`, `stages` and `head` name each submodule exactly once.
+        temperature: divides the logits before the softmax (Guo et al. 2017); 1 unless loaded from a checkpoint.
+        conformal_threshold: threshold of `prediction_set`; 1 (all emotions) unless loaded from a checkpoint.
     """
 
     name: str
+    title: str
+    description: str
+    paper_accuracy: float | None = None
+    pretrained: WeightsEnum | None = None
     input_size: int
+    input_layers: tuple[str, ...] = ()
     stages: tuple[str, ...]
+    head: tuple[str, ...]
 
     def __init__(self, **config: object) -> None:
         super().__init__()
@@ -33,31 +48,36 @@ class EmotionModel(nn.Module):
         self.conformal_threshold = 1.0
 
     def forward_features(self, faces: Tensor) -> Tensor:
-        """(N, 3, S, S) in [0, 1] -> the last convolutional stage's output, (N, K, h, w), not negative."""
+        """(N, 3, S, S) in [0, 1] -> the output of the last convolutional stage, (N, K, h, w), not negative."""
         raise NotImplementedError
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """(N, K, h, w) of `forward_features` -> logits (N, 7)."""
+        """Features (N, K, h, w) -> logits (N, 7)."""
         raise NotImplementedError
 
     def forward(self, faces: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(faces))
 
+    @classmethod
+    def describe(cls, architecture: dict) -> str:
+        """Returns the description of a checkpoint with these constructor arguments."""
+        return cls.description
+
     @property
     def spatial_attention(self) -> SpatialAttention | None:
-        """The module whose `map` says where the network looked, or None if it has none."""
+        """The spatial attention module, whose `map` holds the weight of each cell, or None."""
         return None
 
     @property
     def channel_attention(self) -> ChannelAttention | None:
-        """The module whose `weights` say which channels were let through, or None if it has none."""
+        """The channel attention module, whose `weights` hold the weight of each channel, or None."""
         return None
 
 
 def grey_standardised(faces: Tensor) -> Tensor:
-    """RGB faces (N, 3, S, S) in [0, 1] -> one channel (N, 1, S, S), roughly centred and of unit scale.
+    """RGB faces (N, 3, S, S) in [0, 1] -> one channel (N, 1, S, S), approximately standardised.
 
-    FER-2013 is grey, so the three channels are equal and the networks trained from scratch read their mean; 0.5 and
-    0.25 are close to the data set's own mean (0.508) and standard deviation (0.255).
+    FER-2013 is greyscale, so the three channels are equal and the networks trained from scratch use their mean. 0.5 and
+    0.25 are close to the data set's mean (0.508) and standard deviation (0.255).
     """
     return (faces.mean(dim=1, keepdim=True) - 0.5) / 0.25

@@ -1,7 +1,8 @@
-"""torchvision's ResNet-50 with seven classes, and the same network with a CBAM in front of the pooling."""
+"""ResNet-50 with seven classes, and the same network with a CBAM before the pooling."""
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import ResNet50_Weights
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from fer_models.architectures.attention import CBAM, ChannelAttention, SpatialAttention
@@ -13,21 +14,35 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ResNet50(EmotionModel):
-    """ResNet-50 (He et al. 2016) under torchvision's parameter names, so that torchvision's weights load as they are.
+    """ResNet-50 (He et al. 2016) with torchvision's parameter names, so that torchvision's weights load unchanged.
 
     Args:
-        dropout: probability of dropping a pooled feature in front of the linear layer.
+        dropout: dropout probability of the pooled features before the linear layer.
     """
 
     name = "resnet50"
+    title = "ResNet-50"
+    description = "A ResNet-50 (He et al. 2016) with seven classes, all of its layers fine-tuned."
+    paper_accuracy = 43.5
+    pretrained = ResNet50_Weights.IMAGENET1K_V1
     input_size = 224
+    input_layers = ("conv1", "bn1", "relu", "maxpool")
     stages = ("layer1", "layer2", "layer3", "layer4")
+    head: tuple[str, ...] = ("fc", "dropout")
+
+    conv1: nn.Conv2d
+    bn1: nn.BatchNorm2d
+    relu: nn.ReLU
+    maxpool: nn.MaxPool2d
+    fc: nn.Linear
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, dropout: float = 0.2) -> None:
         super().__init__(dropout=dropout)
-        # Zero-initialised residual gammas: stages without pretrained weights start as the identity.
+        # Zero-initialised residual scales: blocks without pretrained weights start as the identity.
         backbone = ResNet(Bottleneck, [3, 4, 6, 3], num_classes=len(EMOTIONS), zero_init_residual=True)
-        for child_name in ("conv1", "bn1", "relu", "maxpool", *self.stages, "fc"):
+        for child_name in (*self.input_layers, *self.stages, "fc"):
             self.add_module(child_name, getattr(backbone, child_name))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
@@ -44,14 +59,21 @@ class ResNet50(EmotionModel):
 
 
 class ResNet50CBAM(ResNet50):
-    """ResNet-50 with one CBAM behind the final convolutional stage: the only difference from `ResNet50`.
+    """ResNet-50 with a CBAM after the last convolutional stage, the only difference from `ResNet50`.
 
     Args:
         dropout: as in `ResNet50`.
-        reduction: by how much the channel attention's hidden layer is narrower than its input.
+        reduction: ratio of the channel attention's input width to its hidden width.
     """
 
     name = "resnet50_cbam"
+    title = "ResNet-50 + CBAM"
+    description = (
+        "A ResNet-50 (He et al. 2016) with a CBAM (channel, then spatial attention; Woo et al. 2018) between its last "
+        "convolutional stage and the pooling, all of its layers fine-tuned."
+    )
+    paper_accuracy = 67.4
+    head = ("cbam", "fc", "dropout")
 
     def __init__(self, dropout: float = 0.2, reduction: int = 16) -> None:
         super().__init__(dropout)

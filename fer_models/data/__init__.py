@@ -1,1 +1,1 @@
-"""FER-2013: finding, reading and verifying it, and turning faces into batches."""
+"""Data: reading and verifying FER-2013, and preparing batches of faces."""

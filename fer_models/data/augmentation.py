@@ -1,4 +1,4 @@
-"""Random changes to a batch of training faces, on the device: resize and geometry in one resampling."""
+"""Data augmentation of training batches, on the device, with resizing and geometry in one resampling."""
 
 import math
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training face may be changed. Zero switches a change off.
+    """Ranges of the random changes to a training face. Zero switches a change off.
 
     Attributes:
         flip: probability of a horizontal flip.
-        rotation: largest angle in degrees, either way.
-        shift: largest shift either way, as a fraction of the side.
-        zoom: largest change of scale either way, as a fraction.
-        brightness: largest factor by which brightness rises or falls, minus one.
-        erase: probability of replacing a rectangle of 2 to 20 % of the area by a random grey (Zhong et al. 2020).
+        rotation: largest angle in degrees, in both directions.
+        shift: largest shift in both directions, as a fraction of the side.
+        zoom: largest change of scale in both directions, as a fraction.
+        brightness: largest relative change of brightness, up or down.
+        erase: probability of replacing a rectangle of 2 to 20 % of the area with a random grey (Zhong et al. 2020).
     """
 
     flip: float = 0.5
@@ -30,7 +30,7 @@ class Augmentation:
 
 
 def augment(images: Tensor, size: int, how: Augmentation) -> Tensor:
-    """Changes every face of a batch at random and enlarges it. Draws from torch's global generator of the device.
+    """Randomly changes each face of a batch and enlarges it, with torch's global generator of the device.
 
     Args:
         images: uint8 (N, 48, 48).
@@ -51,17 +51,17 @@ def augment(images: Tensor, size: int, how: Augmentation) -> Tensor:
 
 
 def sampling_grid(affine: Tensor, size: int) -> Tensor:
-    """F.affine_grid for square pictures without aligned corners, many times as fast on a CPU.
+    """Computes F.affine_grid for square images without aligned corners, many times as fast on a CPU.
 
-    That one multiplies a matrix for every pixel, and took half of the time that augmentation takes. Here a place is the
-    sum of a term that depends on its column and one that depends on its row.
+    F.affine_grid multiplies a matrix for each pixel, which took half of the time of an augmentation. Here a position is
+    the sum of a term for its column and a term for its row.
 
     Args:
-        affine: float (N, 2, 3), as `_random_affine` returns it.
+        affine: float (N, 2, 3), as `_random_affine` returns.
         size: side of the result in pixels.
 
     Returns:
-        float (N, size, size, 2), as F.grid_sample takes it.
+        float (N, size, size, 2), the grid for F.grid_sample.
     """
     place = (2 * torch.arange(size, device=affine.device) + 1) / size - 1
     columns = affine[:, :, 0, None] * place
@@ -74,7 +74,7 @@ def _symmetric(n: int, device: torch.device) -> Tensor:
 
 
 def _random_affine(n: int, how: Augmentation, device: torch.device) -> Tensor:
-    """(N, 2, 3): for each output place, where in the input to look (both in [-1, 1])."""
+    """Affine matrices (N, 2, 3) from output positions to input positions (both in [-1, 1])."""
     angle = math.radians(how.rotation) * _symmetric(n, device)
     scale = 1 + how.zoom * _symmetric(n, device)
     mirror = 1 - 2 * (torch.rand(n, device=device) < how.flip).float()

@@ -1,11 +1,11 @@
-"""Find, read and verify FER-2013, in the forms in which people have it.
+"""FER-2013: finding, reading and verifying the data set, in its common layouts.
 
 Recognised layouts of a data path:
     "kaggle"     train/<emotion>/Training_<id>.jpg, test/<emotion>/PublicTest_<id>.jpg and PrivateTest_<id>.jpg
     "splits"     train/<emotion>/..., validation/<emotion>/..., test/<emotion>/...
-    "train-test" train/<emotion>/..., test/<emotion>/... with file names that do not tell the split: a stratified tenth
+    "train-test" train/<emotion>/..., test/<emotion>/... with file names without the split: a stratified tenth
                  of the training images becomes the validation split
-    "csv"        fer2013.csv or icml_face_data.csv with the columns emotion, pixels, Usage (or a folder that holds one)
+    "csv"        fer2013.csv or icml_face_data.csv with the columns emotion, pixels, Usage (or a folder with one)
 """
 
 import csv
@@ -33,7 +33,7 @@ SPLITS = ("train", "validation", "test")
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 _USAGE = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 
-# Images a class, in the order of EMOTIONS (Goodfellow et al. 2013, arXiv:1307.0414).
+# Images per class, in the order of EMOTIONS (Goodfellow et al. 2013, arXiv:1307.0414).
 PUBLISHED_COUNTS = {
     "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "validation": (467, 56, 496, 895, 653, 415, 607),
@@ -42,12 +42,12 @@ PUBLISHED_COUNTS = {
 
 
 class DataError(ValueError):
-    """The data path does not hold FER-2013 in a form that can be read; the message says where and what to do."""
+    """The data path does not hold FER-2013 in a readable form; the message names the place and a remedy."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split. images: uint8 (N, 48, 48); labels: int64 (N,) indices into EMOTIONS."""
+    """One split of the data set. images: uint8 (N, 48, 48); labels: int64 (N,) indices into EMOTIONS."""
 
     images: Tensor
     labels: Tensor
@@ -61,7 +61,7 @@ class Split:
 
 @dataclass(frozen=True)
 class FER2013:
-    """The three splits. `fingerprint` is a SHA-256 over all pixels, labels and the split, in order."""
+    """The three splits. `fingerprint` is a SHA-256 over the pixels and labels of each split, in order."""
 
     train: Split
     validation: Split
@@ -71,21 +71,21 @@ class FER2013:
 
     @property
     def leak_free(self) -> Tensor:
-        """bool (N_test,): the test image has no pixel-identical copy in the training or validation split."""
+        """bool (N_test,): True for test images without a pixel-identical copy in the training or validation split."""
         seen = {image.tobytes() for split in (self.train, self.validation) for image in split.images.numpy()}
         return torch.tensor([image.tobytes() not in seen for image in self.test.images.numpy()], dtype=torch.bool)
 
 
 def load_fer2013(path: str | Path, cache_dir: str | Path | None = None) -> FER2013:
-    """Reads FER-2013 from any of the known layouts and logs what was found beside the published counts.
+    """Reads FER-2013 from any of the known layouts, logs its counts and compares them with the published ones.
 
     Args:
         path: a folder or a CSV file.
-        cache_dir: where the decoded images are kept, so that the second start takes under a second;
-            `~/.cache/fer-lens` (or $XDG_CACHE_HOME/fer-lens) if absent.
+        cache_dir: folder for the decoded images, with which the next start takes less than a second; by default
+            `~/.cache/fer-lens` (or $XDG_CACHE_HOME/fer-lens).
 
     Raises:
-        DataError: nothing recognisable at `path`, an unreadable image or row, or a class without images.
+        DataError: `path` has no known layout, an image or row is unreadable, or a class has no images.
     """
     path = Path(path)
     source = _find_source(path)
@@ -102,12 +102,12 @@ def load_fer2013(path: str | Path, cache_dir: str | Path | None = None) -> FER20
 
 
 def _find_source(path: Path) -> Path:
-    """The CSV file or the folder with train/ in it that `path` names or directly contains."""
+    """Returns the CSV file, or the folder with train/ in it, at `path` or directly inside it."""
     if not path.exists():
         raise DataError(f"There is nothing at {path}. Give the folder or CSV file of FER-2013 with --data PATH.")
     if path.is_file():
         if path.suffix.lower() != ".csv":
-            raise DataError(f"{path} is no CSV file. Unpack an archive first, and give the folder or CSV file from it.")
+            raise DataError(f"{path} is not a CSV file. Unpack archives first, then give the folder or CSV file.")
         return path
     for candidate in [path / name for name in CSV_NAMES] + [path / "fer2013" / name for name in CSV_NAMES]:
         if candidate.is_file():
@@ -116,8 +116,8 @@ def _find_source(path: Path) -> Path:
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             return folder
     raise DataError(
-        f"{path} is not FER-2013 in a known form: it holds neither {' nor '.join(CSV_NAMES)}, nor the folders train/ "
-        "and test/ with one folder an emotion in each. Point --data at the folder into which you unpacked the data set."
+        f"{path} is not FER-2013 in a known layout: it has neither {' nor '.join(CSV_NAMES)}, nor the folders train/ "
+        "and test/ with one folder per emotion. Set --data to the folder with the unpacked data set."
     )
 
 
@@ -143,15 +143,15 @@ def _read_folders(root: Path) -> FER2013:
     else:
         layout, split_of = "train-test", lambda folder, file: folder
 
-    images = {split: [] for split in SPLITS}
-    labels = {split: [] for split in SPLITS}
+    images: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
+    labels: dict[str, list[int]] = {split: [] for split in SPLITS}
     for (folder, label), group in files.items():
         for file in group:
             images[split_of(folder, file)].append(_read_image(file))
             labels[split_of(folder, file)].append(label)
     if layout == "train-test":
         log.warning(
-            "%s has no validation split and its file names do not tell one: every tenth training image of each "
+            "%s has no validation split, in folders or file names: a random tenth of the training images of each "
             "emotion (seed 0) becomes the validation split.",
             root,
         )
@@ -162,9 +162,7 @@ def _read_folders(root: Path) -> FER2013:
 def _class_folder(root: Path, split: str, emotion: str) -> Path:
     folder = root / split / emotion
     if not folder.is_dir():
-        raise DataError(
-            f"{folder} is missing: each split needs one folder for each of {', '.join(EMOTIONS)}, named so."
-        )
+        raise DataError(f"{folder} is missing: each split needs one folder per emotion, named {', '.join(EMOTIONS)}.")
     return folder
 
 
@@ -180,12 +178,12 @@ def _read_image(file: Path) -> np.ndarray:
 
 
 def _read_csv(file: Path) -> FER2013:
-    images = {split: [] for split in SPLITS}
-    labels = {split: [] for split in SPLITS}
+    images: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
+    labels: dict[str, list[int]] = {split: [] for split in SPLITS}
     with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = csv.DictReader(handle, skipinitialspace=True)  # icml_face_data.csv has blanks behind its commas
+        rows = csv.DictReader(handle, skipinitialspace=True)  # icml_face_data.csv has spaces after its commas
         if not {"emotion", "pixels", "Usage"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{file} has the columns {rows.fieldnames}; FER-2013's are emotion, pixels, Usage.")
+            raise DataError(f"{file} has the columns {rows.fieldnames}; FER-2013 has emotion, pixels, Usage.")
         for number, row in enumerate(rows, start=2):
             try:
                 pixels = np.array(row["pixels"].split(), dtype=np.uint8).reshape(FER_SIZE, FER_SIZE)
@@ -202,7 +200,7 @@ def _read_csv(file: Path) -> FER2013:
 
 
 def _move_tenth_to_validation(images: dict[str, list], labels: dict[str, list]) -> None:
-    """Moves a random tenth of each class of the training split, seeded, to the validation split."""
+    """Moves a random tenth of each class, with a fixed seed, from the training to the validation split."""
     train_labels = np.array(labels["train"])
     generator = np.random.default_rng(0)
     chosen = set()
@@ -219,15 +217,15 @@ def _assemble(images: dict[str, list], labels: dict[str, list], layout: str, sou
         missing = [emotion for label, emotion in enumerate(EMOTIONS) if label not in set(labels[split])]
         if missing:
             raise DataError(f"{source} has no {split} images of {', '.join(missing)}. The copy is incomplete.")
-    splits = {
-        split: Split(torch.from_numpy(np.stack(images[split])), torch.tensor(labels[split], dtype=torch.int64))
+    train, validation, test = (
+        Split(torch.from_numpy(np.stack(images[split])), torch.tensor(labels[split], dtype=torch.int64))
         for split in SPLITS
-    }
+    )
     digest = hashlib.sha256()
-    for split in splits.values():
-        digest.update(split.images.numpy().tobytes())
-        digest.update(split.labels.numpy().tobytes())
-    return FER2013(**splits, layout=layout, fingerprint=digest.hexdigest())
+    for part in (train, validation, test):
+        digest.update(part.images.numpy().tobytes())
+        digest.update(part.labels.numpy().tobytes())
+    return FER2013(train, validation, test, layout, digest.hexdigest())
 
 
 # ---- Cache --------------------------------------------------------------------------------------------------------
@@ -240,7 +238,7 @@ def _cache_folder(cache_dir: str | Path | None) -> Path:
 
 
 def _source_key(source: Path) -> str:
-    """Changes whenever a file is added, removed or written: a digest of names, sizes and times, without reading any."""
+    """Cache key from names, sizes and times: changes when a file is added, removed or written; reads no file."""
     digest = hashlib.sha256(str(source.resolve()).encode())
     for line in sorted(_stat_lines(source)):
         digest.update(line.encode())
@@ -267,12 +265,12 @@ def _read_cache(file: Path) -> FER2013 | None:
             splits = {s: Split(store.get_tensor(f"{s}.images"), store.get_tensor(f"{s}.labels")) for s in SPLITS}
             return FER2013(**splits, layout=metadata["layout"], fingerprint=metadata["fingerprint"])
     except (OSError, KeyError, TypeError, SafetensorError) as error:
-        log.warning("The cached data set %s cannot be read (%s) and is made again.", file, error)
+        log.warning("The cached data set %s cannot be read (%s) and is created again.", file, error)
         return None
 
 
 def _write_cache(file: Path, data: FER2013) -> None:
-    """Written beside and renamed, so that a run that is cut off leaves no half cache. A cache is never required."""
+    """Writes to a temporary file and renames it, so that the cache is always complete. A failure is only logged."""
     tensors = {f"{s}.images": getattr(data, s).images for s in SPLITS}
     tensors |= {f"{s}.labels": getattr(data, s).labels for s in SPLITS}
     partial = file.with_suffix(f".{os.getpid()}.partial")
@@ -281,7 +279,7 @@ def _write_cache(file: Path, data: FER2013) -> None:
         save_file(tensors, partial, metadata={"layout": data.layout, "fingerprint": data.fingerprint})
         partial.replace(file)
     except OSError as error:
-        log.warning("The decoded data set could not be cached at %s (%s): the next start reads it anew.", file, error)
+        log.warning("The decoded data set cannot be cached at %s (%s): the next start decodes it again.", file, error)
 
 
 # ---- Checking -----------------------------------------------------------------------------------------------------
@@ -296,7 +294,7 @@ def _log_counts(data: FER2013) -> None:
         log.info("%-11s%s%9d", split, "".join(f"{count:>9}" for count in found), sum(found))
         if found != PUBLISHED_COUNTS[split]:
             log.warning(
-                "The %s split differs from the published FER-2013 (%s, %d in all): figures will not be comparable.",
+                "The %s split differs from the published FER-2013 (%s; total %d): results will not be comparable.",
                 split,
                 ", ".join(map(str, PUBLISHED_COUNTS[split])),
                 sum(PUBLISHED_COUNTS[split]),

@@ -1,1 +1,1 @@
-"""How good the models are: metrics, comparisons between them, figures and model cards."""
+"""Evaluation of the models: metrics, calibration, comparisons, plots and model cards."""

@@ -1,54 +1,42 @@
-"""A set of emotions instead of one: as few as possible, and the true one is among them nine times in ten.
+"""Split conformal prediction: sets of emotions that contain the true one with a probability of 90 %.
 
-Split conformal prediction (Angelopoulos and Bates 2021) with one threshold on the probability, which gives the
-smallest sets on average (Sadinle et al. 2019). What holds nine times in ten is that of all faces like those that the
-threshold comes from; a single emotion may be covered less often, so that coverage is also measured by emotion.
+The sets (Angelopoulos and Bates 2021) use one threshold on the probability, which makes them as small as possible on
+average (Sadinle et al. 2019). The 90 % hold over all faces drawn like those that the threshold was fitted to. Single
+emotions may be covered less often, so coverage is also measured per emotion.
 """
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.metrics import wilson_interval
+from fer_models.inference.probabilities import set_members
 
 COVERAGE = 0.9
 
 
 def conformal_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """The score, 1 - probability, up to which an emotion belongs to a prediction set.
+    """The highest score, 1 - probability, with which an emotion belongs to a prediction set.
 
-    With the k-th smallest of n scores, k = ceil(0.9 (n + 1)), a set of a further exchangeable face holds the true
-    emotion with a probability of at least 0.9: the + 1 is that face itself.
+    This is the k-th smallest of n scores, k = ceil(0.9 (n + 1)). The set of a further exchangeable face, which the + 1
+    stands for, then contains the true emotion with a probability of at least 0.9.
 
     Args:
         labels: integers (N,), indices into EMOTIONS.
-        probabilities: floats (N, 7), of images that the model was not trained on.
+        probabilities: floats (N, 7), for images that the model was not trained on.
 
     Returns:
-        A value in [0, 1]; 1 (every emotion belongs to the set) for fewer than nine images, which allow no other.
+        A value in [0, 1]; 1 (all emotions belong to the set) for fewer than nine images, which are too few.
     """
     scores = np.sort(1 - probabilities[np.arange(len(labels)), labels])
     k = ceil(COVERAGE * (len(scores) + 1))
     return float(scores[k - 1]) if k <= len(scores) else 1.0
 
 
-def prediction_set(probabilities: np.ndarray, threshold: float) -> tuple[str, ...]:
-    """The emotions that a face may show, the likeliest first.
-
-    Args:
-        probabilities: floats (7,) in the order of EMOTIONS, scaled with the model's temperature.
-        threshold: the model's `conformal_threshold`.
-
-    Returns:
-        One to seven emotions: the top one always, so that a set is never empty.
-    """
-    members = _members(probabilities[None], threshold)[0]
-    return tuple(EMOTIONS[i] for i in np.argsort(-probabilities, kind="stable") if members[i])
-
-
-def summarise_sets(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict:
-    """How the prediction sets of a split turn out, as it stands in metrics.json.
+def summarise_sets(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Coverage and size of the prediction sets on a split, as stored in metrics.json.
 
     Args:
         labels: integers (N,), indices into EMOTIONS.
@@ -56,10 +44,10 @@ def summarise_sets(labels: np.ndarray, probabilities: np.ndarray, threshold: flo
         threshold: the model's `conformal_threshold`.
 
     Returns:
-        target (0.9), threshold, coverage (the share of sets that hold the true emotion), coverage_interval [low, high],
+        target (0.9), threshold, coverage (share of sets that contain the true emotion), coverage_interval [low, high],
         mean_size, and by true emotion coverage_by_emotion and mean_size_by_emotion (None for one without images).
     """
-    members = _members(probabilities, threshold)
+    members = set_members(probabilities, threshold)
     covered, sizes = members[np.arange(len(labels)), labels], members.sum(axis=1)
 
     def by_emotion(values: np.ndarray) -> dict[str, float | None]:
@@ -78,10 +66,3 @@ def summarise_sets(labels: np.ndarray, probabilities: np.ndarray, threshold: flo
         "coverage_by_emotion": by_emotion(covered),
         "mean_size_by_emotion": by_emotion(sizes),
     }
-
-
-def _members(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """bool (N, 7): which emotions belong to each face's set."""
-    members = 1 - probabilities <= threshold
-    members[np.arange(len(members)), probabilities.argmax(axis=1)] = True
-    return members

@@ -1,48 +1,58 @@
-"""Evaluates one checkpoint and writes all that a reader wants to know into its folder."""
+"""Evaluation of a checkpoint: calibration, metrics, plots and model card, written into its folder."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fer_models.architectures import EmotionModel
+from fer_models.checkpoints import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    EvaluationError,
+    read_config,
+    read_history,
+    update_config,
+)
 from fer_models.data.fer2013 import FER2013
-from fer_models.evaluation import figures
-from fer_models.evaluation.calibration import fit_temperature, to_probabilities
-from fer_models.evaluation.complexity import count_multiply_adds, count_parameters
+from fer_models.evaluation import plots
+from fer_models.evaluation.calibration import fit_temperature
 from fer_models.evaluation.conformal import conformal_threshold, summarise_sets
 from fer_models.evaluation.metrics import summarise
-from fer_models.evaluation.model_card import render_model_card
-from fer_models.evaluation.predictions import compute_logits
-from fer_models.evaluation.results import EvaluationError, Predictions, save_predictions
+from fer_models.evaluation.model_card import write_model_card
+from fer_models.evaluation.results import Evaluation, Predictions, save_evaluation
+from fer_models.inference.complexity import count_multiply_adds, count_parameters
+from fer_models.inference.logits import compute_logits
+from fer_models.inference.probabilities import to_probabilities
 
 
-def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Path, training: dict) -> dict:
+def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Path) -> dict[str, Any]:
     """Runs a model over the test split, its mirror images and the validation split, once each, and writes the results.
 
-    The validation split sets how sure the model is: the temperature, and the threshold of prediction sets. Both are put
-    into the model and into config.json; they are fitted to unscaled logits, so that doing it again changes nothing.
+    The temperature and the threshold of prediction sets are fitted to the validation split, and stored in the model and
+    in config.json. Evaluating again gives the same values, because the temperature is fitted to unscaled logits.
 
     Writes metrics.json, test_predictions.safetensors, confusion_matrix.png, reliability.png, learning_curves.png,
     samples.png and README.md beside the checkpoint's history.csv.
 
     Args:
-        model: as `load_model` returns it: the half-precision weights that ship, not those that were trained.
+        model: as returned by `load_model`, with the stored half-precision weights instead of those in training.
         data: FER-2013.
         output_dir: the checkpoint's folder, usually weights/<name>.
-        training: how the weights came about, as it stands in config.json.
 
     Returns:
         The contents of metrics.json.
 
     Raises:
-        EvaluationError: config.json or history.csv is missing, which is found out before anything is computed.
+        EvaluationError: config.json or history.csv is missing. Checked before anything is computed.
     """
     directory = Path(output_dir)
-    for file in (directory / "config.json", directory / "history.csv"):
-        if not file.is_file():
-            raise EvaluationError(f"{file} is missing: an evaluation is written beside a checkpoint. Train it first.")
-    config = json.loads((directory / "config.json").read_text())
+    history = read_history(directory)
+    if not (history and (directory / CONFIG_FILE).is_file()):
+        raise EvaluationError(
+            f"{directory} lacks {CONFIG_FILE} or {HISTORY_FILE}, which training writes: train the model first."
+        )
+    training = read_config(directory)["training"]
 
     validation_labels = data.validation.labels.cpu().numpy()
     validation_logits = compute_logits(model, data.validation.images, progress=f"{model.name}, validation")
@@ -52,7 +62,7 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     model.temperature = fit_temperature(validation_logits, validation_labels)
     validation = to_probabilities(validation_logits, model.temperature)
     model.conformal_threshold = conformal_threshold(validation_labels, validation)
-    config |= {"temperature": model.temperature, "conformal_threshold": model.conformal_threshold}
+    config = update_config(directory, temperature=model.temperature, conformal_threshold=model.conformal_threshold)
 
     predictions = Predictions(
         labels=data.test.labels.cpu().numpy().astype(np.uint8),
@@ -64,7 +74,6 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     uncalibrated = to_probabilities(test_logits)
     metrics = {
         "model": model.name,
-        "weights_sha256": config["sha256"],
         "parameters": count_parameters(model),
         "multiply_adds": count_multiply_adds(model),
         "test": summarise(labels, predictions.probabilities),
@@ -75,19 +84,15 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
         "conformal": summarise_sets(labels, predictions.probabilities, model.conformal_threshold),
         "training": training,
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    save_predictions(predictions, directory, config["sha256"])
-    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    card = render_model_card(config, metrics, is_variant=directory.parent.name == training["recipe"])
-    (directory / "README.md").write_text(card, encoding="utf-8")
+    save_evaluation(Evaluation(metrics, predictions), directory, config["sha256"])
+    write_model_card(directory, metrics)
 
     title = f"{model.name} on {len(labels):,} test images"
     counts = np.array(metrics["test"]["confusion_matrix"])
     images = data.test.images.cpu().numpy()
-    history = figures.read_history(directory / "history.csv")
-    figures.save(figures.draw_confusion_matrix(counts, title), directory / "confusion_matrix.png")
-    reliability = figures.draw_reliability(labels, uncalibrated, predictions.probabilities, title)
-    figures.save(reliability, directory / "reliability.png")
-    figures.save(figures.draw_learning_curves(history, f"{model.name} in training"), directory / "learning_curves.png")
-    figures.save(figures.draw_samples(images, labels, predictions.probabilities, title), directory / "samples.png")
+    plots.save(plots.draw_confusion_matrix(counts, title), directory / "confusion_matrix.png")
+    reliability = plots.draw_reliability(labels, uncalibrated, predictions.probabilities, title)
+    plots.save(reliability, directory / "reliability.png")
+    plots.save(plots.draw_learning_curves(history, f"{model.name} in training"), directory / "learning_curves.png")
+    plots.save(plots.draw_samples(images, labels, predictions.probabilities, title), directory / "samples.png")
     return metrics

@@ -1,4 +1,6 @@
-"""What a set of predictions is worth: accuracy with its interval, macro-F1, calibration, recall, confusion matrix."""
+"""Classification metrics: accuracy with its interval, macro-F1, calibration error, recall and confusion matrix."""
+
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -8,7 +10,7 @@ from fer_models.evaluation.calibration import expected_calibration_error, negati
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson 1927), which stays inside [0, 1] and holds near its ends."""
+    """The 95 % interval of a proportion (Wilson 1927), which stays within [0, 1] and is accurate near its ends."""
     interval = binomtest(successes, trials).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
@@ -28,27 +30,27 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return counts
 
 
-def summarise(labels: np.ndarray, probabilities: np.ndarray) -> dict:
-    """The figures of one split, as they stand in metrics.json.
+def summarise(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """The metrics of one split, as stored in metrics.json.
 
     Args:
         labels: integers (N,), indices into EMOTIONS.
-        probabilities: floats (N, 7); the prediction is the largest of a row.
+        probabilities: floats (N, 7); the prediction is the largest in each row.
 
     Returns:
-        n, accuracy, accuracy_interval [low, high], macro_f1, ece (expected calibration error), recall (a dict by
+        n, accuracy, accuracy_interval [low, high], macro_f1, ece (expected calibration error), recall (by
         emotion), all fractions in [0, 1], nll (negative log-likelihood in nats) and confusion_matrix (7 lists of 7
-        counts, rows are the true emotions). An emotion without images has the recall None; one that is neither present
-        nor predicted counts as 0 in macro-F1.
+        counts, rows are the true emotions). The recall of an emotion without images is None; an emotion that is
+        neither present nor predicted counts as 0 in macro-F1.
 
     Raises:
         ValueError: there are no images.
     """
     if len(labels) == 0:
-        raise ValueError("There are no images to evaluate: accuracy is not defined for an empty split.")
+        raise ValueError("There are no images to evaluate: pass a split with at least one.")
     counts = confusion_matrix(labels, probabilities.argmax(axis=1))
     correct, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    # F1 = 2 TP / (2 TP + FP + FN), and the denominator is the number of true plus that of predicted images.
+    # F1 = 2 TP / (2 TP + FP + FN); the denominator is the number of true plus the number of predicted images.
     f1 = 2 * correct / np.maximum(true + predicted, 1)
     return {
         "n": len(labels),

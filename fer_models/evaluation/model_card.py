@@ -1,34 +1,26 @@
-"""The model card: weights/<name>/README.md, with the metadata that the Hugging Face Hub reads."""
+"""Model cards, weights/<name>/README.md, with metadata for the Hugging Face Hub."""
 
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-TEMPLATE = Path(__file__).with_name("model_card_template.md")
+from fer_models.architectures import MODELS
+from fer_models.checkpoints import CARD_FILE, read_config
 
-DESCRIPTIONS = {
-    "baseline_cnn": "A plain convolutional network, trained from scratch: three blocks of convolution, ReLU and max "
-    "pooling, then two fully connected layers.",
-    "resnet50": "A ResNet-50 (He et al. 2016) with seven classes, all of its layers fine-tuned.",
-    "attn_cnn": "A compact residual network, trained from scratch, with a spatial attention module in front of its "
-    "classification head.",
-    "resnet50_cbam": "A ResNet-50 (He et al. 2016) with a CBAM (channel, then spatial attention; Woo et al. 2018) "
-    "between its last convolutional stage and the pooling, all of its layers fine-tuned.",
-}
-WITHOUT_ATTENTION = " This one is without that module: it shows what the attention is worth."
+TEMPLATE = Path(__file__).with_name("model_card_template.md")
 
 
 def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> str:
-    """The card's Markdown.
+    """The model card in Markdown.
 
     Args:
         config: the checkpoint's config.json.
         metrics: its metrics.json.
-        is_variant: it lies in weights/<recipe>/<name>/, for comparison with the one that the page shows.
+        is_variant: whether it is stored in weights/<recipe>/<name>/, for comparison with the model on the page.
     """
     name = metrics["model"]
     training = metrics["training"]
-    has_its_attention = config["architecture"].get("attention") not in (False, "none")
     metadata = ModelCardData(
         license="mit",
         library_name="pytorch",
@@ -50,7 +42,7 @@ def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> 
         name=name,
         weights_dir=f"weights/{training['recipe']}" if is_variant else "weights",
         is_variant=is_variant,
-        description=DESCRIPTIONS[name] + ("" if has_its_attention else WITHOUT_ATTENTION),
+        description=MODELS[name].describe(config["architecture"]),
         config=config,
         metrics=metrics,
         training=training,
@@ -61,14 +53,26 @@ def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> 
     return str(card) + "\n"
 
 
+def write_model_card(directory: str | Path, metrics: dict[str, Any]) -> None:
+    """Writes the card into a checkpoint's folder; in weights/<recipe>/<name>/ it is that of a variant.
+
+    Raises:
+        CheckpointError: as `read_config`.
+    """
+    directory = Path(directory)
+    is_variant = directory.absolute().parent.name == metrics["training"]["recipe"]
+    card = render_model_card(read_config(directory), metrics, is_variant)
+    (directory / CARD_FILE).write_text(card, encoding="utf-8")
+
+
 def whole_training(training: dict) -> list[dict]:
-    """The runs that made a checkpoint, first to last: a run may have started from the weights of an earlier one."""
+    """The training runs of a checkpoint, first to last: a run may start from the weights of an earlier one."""
     earlier = training.get("started_from")
     return [*(whole_training(earlier) if earlier else []), training]
 
 
 def describe_schedule(training: dict) -> str:
-    """Epochs x image size over all runs, such as "4 x 64 px, 0.5 x 96 px", and where the last was stopped early."""
+    """Epochs x image size over all runs, such as "4 x 64 px, 0.5 x 96 px", and when the last run stopped early."""
     stages = [stage for run in whole_training(training) for stage in run["stages"]]
     schedule = ", ".join(f"{epochs:g} x {size} px" for size, epochs in stages)
     stopped_early = training["epochs"] < round(sum(epochs for _, epochs in training["stages"]), 6)
@@ -76,7 +80,7 @@ def describe_schedule(training: dict) -> str:
 
 
 def _describe_start(training: dict) -> str:
-    """Which file the training started from, and which parts of the model it filled."""
+    """The file that the training started from, and the state of the model's parts."""
     if not training["backbone_parts"]:
         return "none, trained from scratch"
     parts = ", ".join(f"{part} {state}" for part, state in training["backbone_parts"].items())

@@ -1,30 +1,24 @@
-"""What an evaluation leaves behind in weights/<name>/, and reading it again without running a network."""
+"""Stored evaluations: writing and reading metrics and predictions in weights/<name>/."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-PREDICTIONS_FILE = "test_predictions.safetensors"
-
-
-class EvaluationError(RuntimeError):
-    """An evaluation is missing, damaged or of another checkpoint; the message says which and what to do."""
+from fer_models.checkpoints import METRICS_FILE, PREDICTIONS_FILE, EvaluationError, read_measured, write_measured
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One model on the N images of the test split, in the order of the data set.
+    """One model's predictions for the N images of the test split, in the order of the data set.
 
     Attributes:
         labels: uint8 (N,), indices into EMOTIONS.
-        leak_free: bool (N,), the image has no identical copy in the training or validation split.
-        probabilities: float32 (N, 7), of the faces as they are.
-        mirrored: float32 (N, 7), of the faces mirrored left to right.
+        leak_free: bool (N,), whether the image has no identical copy in the training or validation split.
+        probabilities: float32 (N, 7), for the original faces.
+        mirrored: float32 (N, 7), for the faces mirrored left to right.
     """
 
     labels: np.ndarray
@@ -34,68 +28,53 @@ class Predictions:
 
     @property
     def accuracy(self) -> float:
-        """How often the most probable emotion is the label, in [0, 1]."""
+        """The share of images whose most probable emotion is the label, in [0, 1]."""
         return float((self.probabilities.argmax(axis=1) == self.labels).mean())
 
     @property
     def flip_averaged(self) -> np.ndarray:
-        """float32 (N, 7), the mean over a face and its mirror image."""
+        """float32 (N, 7), the mean over each face and its mirror image."""
         return (self.probabilities + self.mirrored) / 2
 
 
 @dataclass(frozen=True)
-class Result:
-    """A stored evaluation: metrics.json and the predictions that it was computed from."""
+class Evaluation:
+    """A stored evaluation: metrics.json and the predictions behind it."""
 
-    metrics: dict
+    metrics: dict[str, Any]
     predictions: Predictions
 
 
-def save_predictions(predictions: Predictions, directory: Path, weights_sha256: str) -> None:
-    """Writes test_predictions.safetensors, marked with the checkpoint that it belongs to."""
-    save_file(vars(predictions), directory / PREDICTIONS_FILE, metadata={"weights_sha256": weights_sha256})
+@dataclass(frozen=True, order=True)
+class Variant:
+    """A model in weights/<recipe>/<name>/, trained by another recipe than the shipped model of its name."""
+
+    name: str
+    recipe: str
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.recipe}"
 
 
-def read_result(directory: str | Path) -> Result:
-    """Reads a stored evaluation, and makes sure that it is of the checkpoint that lies beside it.
+def save_evaluation(evaluation: Evaluation, directory: str | Path, weights_sha256: str) -> None:
+    """Writes metrics.json and the predictions, marked with the SHA-256 of the weights."""
+    arrays = vars(evaluation.predictions)
+    write_measured(directory, METRICS_FILE, evaluation.metrics, PREDICTIONS_FILE, arrays, weights_sha256)
+
+
+def read_evaluation(directory: str | Path) -> Evaluation:
+    """Reads a stored evaluation, and checks that it belongs to the checkpoint in the same folder.
 
     Raises:
         EvaluationError: as `read_measured`.
     """
     remedy = "Evaluate the checkpoint again: python -m fer_models.evaluation --data PATH"
-    metrics, predictions = read_measured(Path(directory), "metrics.json", PREDICTIONS_FILE, remedy)
-    return Result(metrics, Predictions(**predictions))
+    metrics, predictions = read_measured(directory, METRICS_FILE, PREDICTIONS_FILE, remedy)
+    return Evaluation(metrics, Predictions(**predictions))
 
 
-def read_measured(directory: Path, figures: str, arrays: str, remedy: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """Two files that were made together from a checkpoint: figures as JSON, and the arrays behind them.
-
-    Args:
-        directory: the checkpoint's folder.
-        figures, arrays: names of the JSON and of the safetensors file.
-        remedy: what to do if they cannot be used.
-
-    Raises:
-        EvaluationError: a file is missing or damaged, or comes from other weights than those that config.json names.
-    """
-    for file in (directory / name for name in ("config.json", figures, arrays)):
-        if not file.is_file():
-            raise EvaluationError(f"{file} is missing. {remedy}")
-    try:
-        config, measured = (json.loads((directory / name).read_text()) for name in ("config.json", figures))
-        with safe_open(directory / arrays, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, a file is no mapping
-            computed_with = file.metadata()["weights_sha256"]
-        weights = config["sha256"], measured["weights_sha256"], computed_with
-    except (KeyError, SafetensorError, TypeError, ValueError) as error:
-        raise EvaluationError(f"{figures} or {arrays} in {directory} is damaged ({error}). {remedy}") from error
-    if len(set(weights)) > 1:
-        raise EvaluationError(f"{figures} or {arrays} in {directory} is of other weights than config.json. {remedy}")
-    return measured, tensors
-
-
-def mean_predictions(results: Sequence[Result]) -> Predictions:
-    """What the models say together: the mean of their calibrated answers.
+def mean_predictions(results: Sequence[Evaluation]) -> Predictions:
+    """The mean of the models' calibrated probabilities.
 
     Raises:
         EvaluationError: as `check_same_images`.
@@ -107,24 +86,21 @@ def mean_predictions(results: Sequence[Result]) -> Predictions:
     return Predictions(first.labels, first.leak_free, **means)
 
 
-def check_same_images(results: Sequence[Result]) -> None:
-    """Raises an EvaluationError if the results are not of the same test images in the same order."""
+def check_same_images(results: Sequence[Evaluation]) -> None:
+    """Raises an EvaluationError unless all results are for the same test images in the same order."""
     labels = [result.predictions.labels for result in results]
     if not all(np.array_equal(labels[0], other) for other in labels):
         raise EvaluationError(
-            "The models were evaluated on different test images, or in another order, and cannot be compared. Evaluate "
-            "them again together: python -m fer_models.evaluation --data PATH"
+            "The models were evaluated on different test images, or in a different order. Evaluate them again "
+            "together: python -m fer_models.evaluation --data PATH"
         )
 
 
-def read_variants(weights_dir: str | Path) -> dict[str, Result]:
-    """Reads the evaluations of weights/<recipe>/<name>/: models trained by another recipe, for comparison only.
-
-    Returns:
-        Stored evaluations by "<name>, <recipe>".
+def read_variants(weights_dir: str | Path) -> dict[Variant, Evaluation]:
+    """Reads the evaluations in weights/<recipe>/<name>/, of models trained by other recipes for comparison.
 
     Raises:
-        EvaluationError: as `read_result`.
+        EvaluationError: as `read_evaluation`.
     """
-    folders = [file.parent for file in sorted(Path(weights_dir).glob("*/*/metrics.json"))]
-    return {f"{folder.name}, {folder.parent.name}": read_result(folder) for folder in folders}
+    folders = [file.parent for file in sorted(Path(weights_dir).glob(f"*/*/{METRICS_FILE}"))]
+    return {Variant(folder.name, folder.parent.name): read_evaluation(folder) for folder in folders}

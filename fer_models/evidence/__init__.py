@@ -1,11 +1,11 @@
-"""Evidence for and against a heat map: does the model use what it shows, and does it depend on the model at all?"""
+"""Evaluation of heat maps: faithfulness (ROAD, deletion, insertion), agreement, face regions and the sanity check."""
 
-from fer_models.evidence.agreement import Agreement, agreement
-from fer_models.evidence.faithfulness import Faithfulness, faithfulness
-from fer_models.evidence.levelled import predict_levelled
+from fer_models.evidence.agreement import Agreement, measure_agreement
+from fer_models.evidence.faithfulness import Faithfulness, measure_faithfulness
 from fer_models.evidence.perturbation import Curves, perturbation_curves
 from fer_models.evidence.regions import MEAN_LANDMARKS, REGIONS, region_masks, region_shares
 from fer_models.evidence.sanity import SanityCheck, sanity_check
+from fer_models.evidence.uniform_attention import predict_with_uniform_attention
 
 __all__ = [
     "MEAN_LANDMARKS",
@@ -14,10 +14,10 @@ __all__ = [
     "Curves",
     "Faithfulness",
     "SanityCheck",
-    "agreement",
-    "faithfulness",
+    "measure_agreement",
+    "measure_faithfulness",
     "perturbation_curves",
-    "predict_levelled",
+    "predict_with_uniform_attention",
     "region_masks",
     "region_shares",
     "sanity_check",

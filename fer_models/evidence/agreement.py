@@ -1,4 +1,4 @@
-"""Do two maps show the same: attention and Grad-CAM in one model, or the same method in two models?"""
+"""Agreement of two heat maps: Spearman's rank correlation, and the overlap of their hottest fifths."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,23 @@ HOT = 0.2
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two heat maps are; both figures are NaN if one of the maps is the same everywhere.
+    """How similar two heat maps are. Both values are NaN if one of the maps is constant.
 
     Attributes:
-        rank_correlation: Spearman's, in [-1, 1]; about 0 for maps that have nothing to do with each other.
-        overlap: of the hottest fifths, intersection over union, in [0, 1]; about 0.11 for unrelated maps, since two
+        rank_correlation: Spearman's, in [-1, 1]; about 0 for unrelated maps.
+        overlap: intersection over union of the hottest fifths, in [0, 1]; about 0.11 for unrelated maps, because two
             random fifths share 0.04 of 0.36.
 
-    Maps of faces are seldom unrelated, for faces lie alike in the picture: what two maps of the same face have in
-    common is to be read beside what maps of different faces have.
+    Faces have a similar position in every picture, so their maps are seldom unrelated: compare the values of two maps
+    of the same face with those of maps of different faces.
     """
 
     rank_correlation: float
     overlap: float
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
-    """Compares two heat maps, each (h, w) on a grid of its own, on the face's 48x48 pixels.
+def measure_agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
+    """Compares two heat maps (h, w), which may differ in size, on the face's 48x48 pixels.
 
     Raises:
         ValueError: as `to_pixels`.
@@ -44,6 +44,6 @@ def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
 
 
 def _hottest(heat: np.ndarray) -> np.ndarray:
-    """The hottest fifth, and whatever is as hot as the last of it; never the coldest pixels, which show nothing."""
+    """A mask of the hottest fifth, including ties with its coldest pixel, but never the coldest pixels of the map."""
     last = np.sort(heat.ravel())[-round(HOT * heat.size)]
     return (heat >= last) & (heat > heat.min())

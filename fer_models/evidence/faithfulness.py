@@ -1,4 +1,4 @@
-"""Is a heat map's face worse off without what the map shows, and would a map that knows nothing have done as well?"""
+"""Faithfulness of a heat map: its perturbation curves (ROAD, deletion, insertion) compared with those of baselines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ from fer_models.data.images import to_grey48
 from fer_models.evidence.baselines import centred_gaussian, edge_map, random_map
 from fer_models.evidence.perturbation import FRACTIONS, Curves, perturbation_curves
 from fer_models.evidence.pixels import to_pixels
-from fer_models.inference import Face
+from fer_models.inference import FaceImage
 
 RANDOM_MAPS = 3
 
-# Differences in confidence that are smaller than this are called none.
+# Smaller differences in confidence count as no difference.
 MARGIN = 0.02
 
-# Random maps are at most this fine: finer noise is imputed from its neighbours, and any blob looks better than that.
+# Random maps have at most this many cells per side, because finer noise is easily imputed from its neighbours.
 RANDOM_CELLS = 8
 
-# The verdict speaks of the hottest 20 %, or of the measured fraction that is nearest to it.
+# The verdict reports the measured fraction that is nearest to 20 %.
 SPOKEN_FRACTION = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Faithfulness:
-    """A heat map's curves beside those of maps that know nothing of the model.
+    """The perturbation curves of a heat map and of baselines, which do not depend on the model.
 
     Attributes:
         curves: of the map itself.
-        random: of random maps as coarse as the map, with RANDOM_CELLS a side at most.
-        centre: of a Gaussian in the middle of the picture.
+        random: of random maps on the grid of the map, with at most RANDOM_CELLS cells per side.
+        centre: of a Gaussian in the centre of the picture.
         edges: of the edges in the face.
-        is_flat: whether the map is the same everywhere (an empty one is), so that it ranks no pixel before another.
+        is_flat: whether the map is constant (an empty map is), so that it does not rank the pixels.
     """
 
     curves: Curves
@@ -44,39 +44,39 @@ class Faithfulness:
 
     @property
     def verdict(self) -> str:
-        """What the figures say, in plain sentences.
+        """A summary of the curves in one or two sentences.
 
-        The map is said to beat random maps if it costs more than each of them: a map that is itself random would beat
-        three others once in four times. Whatever it beats, it shows nothing that the model needs if removing its
-        pixels costs no confidence. One face is an example; a statement about a method takes many.
+        The map beats random maps only if it costs more confidence than each of them; a random map would beat three
+        others with a probability of 1/4. If removing its pixels costs no confidence, the map shows nothing that the
+        model needs, whatever it beats. One face is an example; a statement about a method takes many faces.
         """
         if self.is_flat:
-            return "The map is the same everywhere: it points at nothing, so there is nothing to test."
+            return "The map is constant: it highlights nothing, so there is nothing to test."
         everything = (self.curves, *self.random, self.centre, self.edges)
         largest = max(np.abs(curves.road_most - curves.confidence).max() for curves in everything)
         if largest < MARGIN:
             return (
-                f"Whatever is removed, the confidence of {self.curves.confidence:.2f} moves by less than {MARGIN}: "
-                "there is no evidence for this map or against it."
+                f"Whatever is removed, the confidence of {self.curves.confidence:.2f} changes by less than {MARGIN}: "
+                "there is no evidence for or against this map."
             )
         return f"{self._at_one_fraction()} {self._over_all_fractions()}"
 
     def _at_one_fraction(self) -> str:
         position = 1 + np.abs(self.curves.fractions[1:] - SPOKEN_FRACTION).argmin()
         share = f"{100 * self.curves.fractions[position]:.0f} %"
-        hottest = _words(self.curves.costs[position], " of confidence")
-        random = _words(np.mean([curves.costs[position] for curves in self.random]))
-        return f"Removing the hottest {share} {hottest}; a random {share} {random}."
+        hottest = _effect(self.curves.costs[position], "the confidence")
+        random = _effect(float(np.mean([curves.costs[position] for curves in self.random])), "it")
+        return f"Removing the hottest {share} of the pixels {hottest}; removing a random {share} {random}."
 
     def _over_all_fractions(self) -> str:
         cost = self.curves.mean_cost()
         rivals = {
             "random maps": [curves.mean_cost() for curves in self.random],
-            "the middle of the picture": [self.centre.mean_cost()],
-            "the edges in it": [self.edges.mean_cost()],
+            "the centred Gaussian": [self.centre.mean_cost()],
+            "the edges in the face": [self.edges.mean_cost()],
         }
         relations = {name: _relation(cost, costs) for name, costs in rivals.items()}
-        comparison = ", ".join(f"{relations[name]} {name} ({_range(costs)})" for name, costs in rivals.items())
+        comparison = ", ".join(f"{relations[name]} for {name} ({_range(costs)})" for name, costs in rivals.items())
         stronger, equal = (
             [name for name, relation in relations.items() if relation == wanted]
             for wanted in ("less than", "about as much as")
@@ -86,15 +86,17 @@ class Faithfulness:
         elif equal:
             conclusion = f"this map is no better than {' and '.join(equal)}"
         elif cost < MARGIN:
-            conclusion = "nothing that this map shows was needed"
+            conclusion = "the model needs nothing that this map shows"
         else:
-            conclusion = "on this face, this map beats all that know nothing of the model"
-        return f"Averaged over all amounts, its pixels cost {_range([cost])}, {comparison}: {conclusion}."
+            conclusion = "on this face, this map beats all baselines"
+        return (
+            f"Averaged over all fractions, the mean loss of confidence is {_range([cost])}, {comparison}: {conclusion}."
+        )
 
 
-def faithfulness(
+def measure_faithfulness(
     model: EmotionModel,
-    face: Face,
+    face: FaceImage,
     heatmap: np.ndarray,
     target: int,
     fractions: Sequence[float] = FRACTIONS,
@@ -102,35 +104,32 @@ def faithfulness(
     seed: int = 0,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Faithfulness:
-    """Tests a heat map of one face against three baselines, with (3 + random_maps) (2 + 4 F) forward passes.
+    """Compares a heat map of one face with three baselines, in (3 + random_maps) (2 + 4 F) forward passes.
 
-    The model is locked for one map's passes at a time, so other threads get their turn in between.
+    The model is locked only while one map is measured, so other threads can use it in between.
 
     Args:
         model, face, target, fractions: as in `perturbation_curves`.
         heatmap: (h, w), such as an explanation's `heatmap` or `spatial_attention`.
-        random_maps: how many, at least 1.
-        seed: of the random maps and of everything else that is random.
-        progress: is told which share of the work, in (0, 1], is done, after each map.
+        random_maps: their number, at least 1.
+        seed: of the random maps and of all other random numbers.
+        progress: called after each map with the share of the work that is done, in (0, 1].
 
     Raises:
-        ValueError: as `to_pixels` and `perturbation_curves`, or no random maps.
+        ValueError: as `to_pixels` and `perturbation_curves`, or `random_maps` is less than 1.
 
     Example:
         >>> (explanation,) = explain(model, [face])
-        >>> faithfulness(model, face, explanation.heatmap, explanation.target).verdict
-        'Removing the hottest 20 % costs 0.41 of confidence; a random 20 % costs 0.08. ...'
+        >>> measure_faithfulness(model, face, explanation.heatmap, explanation.target).verdict
+        'Removing the hottest 20 % of the pixels lowers the confidence by 0.41; removing a random 20 % lowers it ...'
     """
     if random_maps < 1:
-        raise ValueError(f"{random_maps} random maps were asked for: there is no comparison without at least one.")
+        raise ValueError(f"random_maps is {random_maps}: pass at least one, or there is nothing to compare with.")
     face, heatmap = to_grey48(face), np.asarray(heatmap)
+    own = to_pixels(heatmap)
+    grid = min(heatmap.shape[0], RANDOM_CELLS), min(heatmap.shape[1], RANDOM_CELLS)
     rng = np.random.default_rng(seed)
-    maps = [
-        to_pixels(heatmap),
-        centred_gaussian(),
-        edge_map(face),
-        *(random_map(np.minimum(heatmap.shape, RANDOM_CELLS), rng) for _ in range(random_maps)),
-    ]
+    maps = [own, centred_gaussian(), edge_map(face), *(random_map(grid, rng) for _ in range(random_maps))]
     measured = []
     for heat in maps:
         measured.append(perturbation_curves(model, face, heat, target, fractions, seed))
@@ -145,13 +144,13 @@ def _relation(cost: float, rivals: list[float]) -> str:
     return "less than" if cost <= min(rivals) - MARGIN else "about as much as"
 
 
-def _words(cost: float, unit: str = "") -> str:
+def _effect(cost: float, what: str) -> str:
     if abs(cost) < 0.005:
-        return "costs nothing"
-    return f"costs {cost:.2f}{unit}" if cost > 0 else f"gains {-cost:.2f}{unit}"
+        return f"does not change {what}"
+    return f"lowers {what} by {cost:.2f}" if cost > 0 else f"raises {what} by {-cost:.2f}"
 
 
 def _range(costs: list[float]) -> str:
-    """Two decimals, and no minus in front of a zero."""
+    """One number, or "low to high", with two decimals and without a negative zero."""
     low, high = (f"{round(cost, 2) + 0.0:.2f}" for cost in (min(costs), max(costs)))
     return low if low == high else f"{low} to {high}"

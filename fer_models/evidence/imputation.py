@@ -1,4 +1,4 @@
-"""Noisy linear imputation: takes pixels away without leaving a hole whose shape gives them away."""
+"""Noisy linear imputation: replaces removed pixels without leaving a hole whose shape reveals them."""
 
 import numpy as np
 import scipy.sparse as sparse
@@ -6,14 +6,15 @@ from scipy.sparse.linalg import spsolve
 
 from fer_models.data.images import FER_SIZE
 
-# Rong et al.'s own, of a range of 1: so that the model cannot recognise imputed pixels by their smoothness.
+# Rong et al.'s standard deviation (0.01 of the grey range): without noise, imputed pixels are recognisably smooth.
 NOISE = 0.01 * 255
 
 
 def _smoothness() -> sparse.csr_array:
-    """Per pixel: its value minus its neighbours' weighted mean, 1/6 for each at a side and 1/12 at each corner.
+    """Each pixel minus the weighted mean of its neighbours, as a symmetric sparse matrix (2304, 2304).
 
-    At the frame, where neighbours are missing, the rest count as much as they did. Sparse (2304, 2304), symmetric.
+    The weights are 1/6 for neighbours that share a side and 1/12 for those that share a corner. At the border, the
+    remaining neighbours keep their weights.
     """
     steps = sparse.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(FER_SIZE, FER_SIZE))
     stay = sparse.eye_array(FER_SIZE)
@@ -25,15 +26,16 @@ SMOOTHNESS = _smoothness()
 
 
 def impute(face: np.ndarray, removed: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Replaces pixels by what their surroundings suggest.
+    """Replaces removed pixels by values imputed from their surroundings.
 
-    Every removed pixel becomes the weighted mean of its eight neighbours, removed ones among them: one sparse linear
-    system. Up to the noise this equals pytorch-grad-cam's NoisyLinearImputer, whose noise cannot be seeded.
+    Each removed pixel becomes the weighted mean of its eight neighbours, which may be removed too, so all are solved
+    for in one sparse linear system. Up to the noise, this equals pytorch-grad-cam's NoisyLinearImputer, whose noise
+    cannot be seeded.
 
     Args:
         face: uint8 (48, 48).
         removed: bool (48, 48), not all True.
-        noise: float (48, 48), in grey levels, added to what is imputed.
+        noise: float (48, 48), in grey levels, added to the imputed pixels.
 
     Returns:
         uint8 (48, 48).

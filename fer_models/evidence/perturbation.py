@@ -1,4 +1,4 @@
-"""What happens to the answer when a heat map's pixels are taken away or put in: deletion, insertion, and ROAD."""
+"""Perturbation curves of a heat map: deletion and insertion (RISE), and ROAD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,24 +10,27 @@ from fer_models.architectures import EmotionModel
 from fer_models.data.images import to_grey48
 from fer_models.evidence.imputation import NOISE, impute
 from fer_models.evidence.pixels import hottest_first
-from fer_models.inference import Face, predict
+from fer_models.inference import FaceImage, predict
 
+# Shares of the pixels to change: for a full curve, and for a quick one.
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FEW_FRACTIONS = (0.1, 0.2, 0.4, 0.7)
 
-# Insertion starts from this blur, in pixels of 48. Petsiuk et al.'s (5 of 224) leaves a face of 48 px as it is.
+# Standard deviation, in pixels, of the blur that insertion starts from. Petsiuk et al. use 5 for images of 224 px; the
+# same share of 48 px would hardly blur a face.
 BLUR = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The target's calibrated probability after changing more and more of a face's pixels, each float32 (F,).
+    """The target's calibrated probability as a growing fraction of the pixels is changed, each float32 (F,).
 
     Attributes:
         fractions: of the pixels changed; the first is 0.
-        deletion: the hottest are painted over with the face's mean grey; falls fast if the map is right.
-        insertion: the hottest of a blurred face are made sharp; rises fast if the map is right.
-        road_most: the hottest are imputed (ROAD, most relevant first); falls fast if the map is right.
-        road_least: the coldest are imputed (ROAD, least relevant first); stays high if the map is right.
+        deletion: the hottest pixels are set to the face's mean grey; falls fast for a faithful map.
+        insertion: the hottest pixels are restored in a blurred face; rises fast for a faithful map.
+        road_most: the hottest pixels are imputed (ROAD, most relevant first); falls fast for a faithful map.
+        road_least: the coldest pixels are imputed (ROAD, least relevant first); stays high for a faithful map.
     """
 
     fractions: np.ndarray
@@ -38,45 +41,45 @@ class Curves:
 
     @property
     def confidence(self) -> float:
-        """The target's probability in the face as it is."""
+        """The target's probability for the unchanged face."""
         return float(self.road_most[0])
 
     def areas(self) -> dict[str, float]:
-        """The area under each curve over the fractions' range: its mean height, in [0, 1]."""
+        """The area under each curve, divided by the range of the fractions: its mean height, in [0, 1]."""
         width = self.fractions[-1] - self.fractions[0]
         names = [field.name for field in fields(self) if field.name != "fractions"]
         return {name: float(np.trapezoid(getattr(self, name), self.fractions) / width) for name in names}
 
     @property
     def costs(self) -> np.ndarray:
-        """How much confidence it costs to remove the hottest pixels by ROAD, (F,); negative where it rises."""
+        """The loss of confidence when ROAD removes the hottest pixels, (F,); negative where the confidence rises."""
         return self.confidence - self.road_most
 
     def mean_cost(self) -> float:
-        """`costs`, averaged over the fractions' range."""
+        """The mean of `costs` over the range of the fractions."""
         return self.confidence - self.areas()["road_most"]
 
 
 def perturbation_curves(
     model: EmotionModel,
-    face: Face,
+    face: FaceImage,
     heat: np.ndarray,
     target: int,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
 ) -> Curves:
-    """Measures a heat map of one face, with 2 + 4 F forward passes for F fractions.
+    """Measures the curves of a heat map of one face, in 2 + 4 F forward passes for F fractions.
 
     Args:
         model: as in `predict`.
-        face: as in `predict`; it is changed on its 48x48 grey pixels, which is all that the model gets to see.
-        heat: (48, 48), see `to_pixels`; only the order of its values counts.
+        face: as in `predict`; changed on its 48x48 grey pixels, which are all that the model sees.
+        heat: (48, 48), see `to_pixels`; only the order of its values matters.
         target: index into EMOTIONS of the emotion that the map explains.
-        fractions: of the pixels to change, above 0 and below 1, each at least a pixel more than the one before.
-        seed: of the imputation's noise and the order of equally hot pixels: maps with the same seed share both.
+        fractions: of the pixels to change, between 0 and 1 (exclusive), increasing by at least one pixel.
+        seed: of the imputation's noise and of the order of ties; maps with the same seed share both.
 
     Raises:
-        ValueError: fractions that are not as above.
+        ValueError: the fractions are not as described.
 
     Sources: Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421 (deletion, insertion); Rong et al. 2022,
     arXiv:2202.00449 (ROAD).

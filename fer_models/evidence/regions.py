@@ -1,40 +1,41 @@
-"""On which parts of the face a map's heat lies."""
+"""Face regions: the share of a map's heat on each part of the face."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fer_models.data.images import FER_SIZE
 from fer_models.evidence.pixels import to_pixels
 
 REGIONS = ("brows and eyes", "nose", "mouth", "cheeks, chin, forehead", "outside the face")
 
-# Where the landmarks lie in a FER-2013 image, in units of its side: eyes, tip of the nose, corners of the mouth.
-# Medians over the 387 of 400 training images in which YuNet finds one face, made symmetric; the standard deviations
-# are 0.07 to 0.10 across and 0.06 to 0.07 down.
+# Landmarks in a FER-2013 image, in units of its side: eyes, tip of the nose, corners of the mouth.
+# Medians over the 387 of 400 training images in which YuNet finds one face, made symmetric; standard deviations are
+# 0.07 to 0.10 horizontally and 0.06 to 0.07 vertically.
 MEAN_LANDMARKS = ((0.315, 0.380), (0.685, 0.380), (0.500, 0.588), (0.338, 0.748), (0.662, 0.748))
 
 
-def region_masks(landmarks: np.ndarray = MEAN_LANDMARKS) -> np.ndarray:
-    """Divides a cropped face into the REGIONS.
+def region_masks(landmarks: ArrayLike = MEAN_LANDMARKS) -> np.ndarray:
+    """Divides a cropped face into REGIONS.
 
-    Simple shapes in the face's own coordinates, which follow a face that is tilted or turned: `across` runs along the
-    eyes in units of their distance, `down` from between the eyes (0) to between the corners of the mouth (1).
+    The regions are simple shapes in coordinates that follow a tilted or turned face: `across` runs along the line of
+    the eyes, in units of their distance; `down` runs from between the eyes (0) to between the corners of the mouth (1).
 
-    - The face is an ellipse with the proportions of FER-2013's median face box: 2.2 eye distances wide, and reaching
-      from 1.05 above the eyes to 1.75 below them. What lies beyond it is outside.
-    - Brows and eyes: a band from 0.6 above the eyes' line to 0.2 below it, as wide as the face.
+    - The face is an ellipse with the proportions of FER-2013's median face box: 2.2 eye distances wide, and from
+      1.05 above the eyes to 1.75 below them. Everything else is outside the face.
+    - Brows and eyes: a band from 0.6 above the eyes' line to 0.2 below it, across the whole face.
     - Nose: a triangle from the bridge down to the nostrils, below that band and around the tip.
-    - Mouth: an ellipse that leaves some room around the corners and the lips.
-    - The rest of the face: cheeks, chin and forehead.
+    - Mouth: an ellipse with a margin around the corners and the lips.
+    - Cheeks, chin, forehead: the rest of the face.
 
     Args:
         landmarks: (5, 2), x and y in units of the crop's side: two eyes, tip of the nose, two corners of the mouth, in
             each pair the left one as seen in the picture first.
 
     Returns:
-        bool (5, 48, 48) in the order of REGIONS: every pixel is in exactly one.
+        bool (5, 48, 48) in the order of REGIONS; every pixel is in exactly one region.
 
     Raises:
-        ValueError: landmarks of another shape, or in which eyes and mouth span no area.
+        ValueError: the landmarks have another shape, or eyes and mouth span no area.
     """
     landmarks = np.asarray(landmarks, dtype=np.float64)
     if landmarks.shape != (5, 2):
@@ -43,7 +44,7 @@ def region_masks(landmarks: np.ndarray = MEAN_LANDMARKS) -> np.ndarray:
     eyes = (left_eye + right_eye) / 2
     axes = np.column_stack([right_eye - left_eye, (left_corner + right_corner) / 2 - eyes])
     if abs(np.linalg.det(axes)) < 1e-6:
-        raise ValueError("The eyes and the mouth lie on one line or in one point, so they span no face.")
+        raise ValueError("The eyes and the mouth lie on one line, so they span no face: pass landmarks of a face.")
 
     centres = (np.arange(FER_SIZE) + 0.5) / FER_SIZE
     pixels = np.stack(np.meshgrid(centres, centres), axis=-1)  # (48, 48, 2): x, y
@@ -63,17 +64,17 @@ def region_masks(landmarks: np.ndarray = MEAN_LANDMARKS) -> np.ndarray:
     return first_come & (np.cumsum(first_come, axis=0) == 1)
 
 
-def region_shares(heatmap: np.ndarray, landmarks: np.ndarray = MEAN_LANDMARKS) -> dict[str, float]:
-    """Which share of a map's positive heat lies on each region.
+def region_shares(heatmap: np.ndarray, landmarks: ArrayLike = MEAN_LANDMARKS) -> dict[str, float]:
+    """The share of a map's positive heat on each region.
 
-    For comparison, a map of ones gives each region's share of the area.
+    A map of ones gives each region's share of the area, for comparison.
 
     Args:
-        heatmap: (h, w); negative values count as none.
+        heatmap: (h, w); negative values count as 0.
         landmarks: as in `region_masks`.
 
     Returns:
-        A share in [0, 1] for each of REGIONS, in their order; they add up to 1, or are all 0 for a map without heat.
+        Shares in [0, 1] by region, in the order of REGIONS; they add up to 1, or are all 0 for a map without heat.
 
     Raises:
         ValueError: as `to_pixels` and `region_masks`.

@@ -1,4 +1,4 @@
-"""Would the heat map be another one if the network had learned nothing? The cascading randomisation of a network."""
+"""Cascading randomisation: the sanity check whether a method's heat maps depend on the network's weights."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -9,26 +9,25 @@ import torch
 from torch import nn
 
 from fer_models.architectures import EmotionModel
-from fer_models.evidence.agreement import agreement
-from fer_models.explain import METHODS, explain
-from fer_models.inference import Face, exclusive
+from fer_models.evidence.agreement import measure_agreement
+from fer_models.explanations import METHODS, explain
+from fer_models.inference import FaceImage, exclusive
 
-# From this rank correlation on, a random network's map is called the same as the trained one's.
+# From this rank correlation on, the maps of a randomised and of the trained network count as similar.
 SAME = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class SanityCheck:
-    """How much is left of a method's heat maps as the network is randomised from the top down.
+    """The similarity of a method's heat maps before and after the network is randomised from the top down.
 
     Attributes:
         method: a key of METHODS.
-        steps: what is randomised in each step, beside everything in the steps before: "head", then the stages from
-            deep to shallow, then "input layers" if the model has parameters in front of its first stage.
-        similarity: float (steps, N), the rank correlation of each face's map with the trained network's. 0 where the
-            random network's map is the same everywhere: nothing is left to recognise. NaN where the trained one's is:
-            there was nothing to begin with. Near -1 the map is the old one turned inside out, which a random head
-            does as easily as it leaves it.
+        steps: what each step randomises, in addition to the steps before it: "head", then the stages from deep to
+            shallow, then "input layers" if the model has parameters in front of its first stage.
+        similarity: float (steps, N), the rank correlation of each face's map with the trained network's map. It is 0
+            where the randomised network's map is constant, and NaN where the trained network's map is. Near -1 the map
+            is inverted, which a random head does as easily as it keeps the map.
     """
 
     method: str
@@ -37,45 +36,45 @@ class SanityCheck:
 
     @property
     def verdict(self) -> str:
-        """What the figures say about the method, by name: for one draw of random weights, which decides a lot."""
-        name = METHODS[self.method].partition(":")[0]
+        """A summary in one sentence. It holds for one draw of random weights; other draws can differ a lot."""
+        name = METHODS[self.method].title
         if np.isnan(self.similarity).all():
-            return f"{name} is the same everywhere to begin with, so there is nothing to test."
+            return f"{name} is constant for the trained network, so there is nothing to test."
         head, everything = np.nanmean(self.similarity[0]), np.nanmean(self.similarity[-1])
         if everything >= SAME:
             return (
-                f"{name} does not care about the weights: with all of them random, its maps are still like "
+                f"{name} hardly depends on the weights: with all weights random, its maps are still similar to "
                 f"those of the trained network (rank correlation {everything:.2f})."
             )
         if head >= SAME:
             return (
-                f"{name} hardly cares about the emotion: with a random head, its maps stay as they "
-                f"were (rank correlation {head:.2f}), and change only with the layers below ({everything:.2f})."
+                f"{name} hardly depends on the emotion: with a random head, its maps stay similar "
+                f"(rank correlation {head:.2f}); they change only with the layers below ({everything:.2f})."
             )
         return (
-            f"{name} depends on what the network has learned: the rank correlation with its own maps falls to "
-            f"{head:.2f} with a random head and to {everything:.2f} with all weights random."
+            f"{name} depends on what the network has learned: the rank correlation with the trained network's maps "
+            f"falls to {head:.2f} with a random head and to {everything:.2f} with all weights random."
         )
 
 
 def sanity_check(
     model: EmotionModel,
-    faces: Sequence[Face],
+    faces: Sequence[FaceImage],
     method: str = "gradcam",
     target: int | str | None = None,
     stage: str | None = None,
     seed: int = 0,
 ) -> SanityCheck:
-    """Randomises a copy of the network step by step and explains the same emotions again after each.
+    """Randomises a copy of the network step by step and explains the same emotions again after each step.
 
     Args:
-        model: left as it is; the copy takes as much memory again.
+        model: not changed; the copy takes as much memory again.
         faces, method, stage: as in `explain`; at least one face.
-        target: as in `explain`; by default what the trained network predicts, in the randomised ones too.
+        target: as in `explain`; by default the trained network's predictions, for the randomised networks as well.
         seed: of the random weights.
 
     Raises:
-        ValueError, TypeError: as `explain`, or no faces.
+        ValueError, TypeError: as `explain`, or there are no faces.
 
     Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292, section 3.
     """
@@ -97,34 +96,27 @@ def sanity_check(
 
 
 def _randomised(model: EmotionModel, seed: int) -> Iterator[str]:
-    """Gives the model random weights, from the top down, and yields the name of each part when it is done.
-
-    Relies on modules being registered in the order in which they run, up to the order inside head and input layers.
-    """
-    children = list(model.named_children())
-    names = [name for name, _ in children]
-    first, last = names.index(model.stages[0]), names.index(model.stages[-1])
-    parts = [
-        ("head", [child for _, child in children[last + 1 :]]),
-        *((stage, [getattr(model, stage)]) for stage in reversed(model.stages)),
-        ("input layers", [child for _, child in children[:first]]),
-    ]
-    for position, (step, modules) in enumerate(parts):
+    """Randomises the model in place from the top down; yields the name of each part afterwards."""
+    parts = {"head": model.head} | {stage: (stage,) for stage in reversed(model.stages)}
+    parts["input layers"] = model.input_layers
+    for position, (step, names) in enumerate(parts.items()):
+        modules = [model.get_submodule(name) for name in names]
         if not any(True for module in modules for _ in module.parameters()):
             continue
         with torch.random.fork_rng():
-            torch.manual_seed(100 * seed + position)  # no two draws share a part's seed
+            torch.manual_seed(100 * seed + position)  # unique for every seed and part
             for module in modules:
                 module.apply(_reset)
         yield step
 
 
 def _reset(module: nn.Module) -> None:
-    if hasattr(module, "reset_parameters"):
-        module.reset_parameters()
+    reset = getattr(module, "reset_parameters", None)
+    if callable(reset):
+        reset()
 
 
 def _similarity(random: np.ndarray, trained: np.ndarray) -> float:
     if np.ptp(random) == 0 < np.ptp(trained):
         return 0.0
-    return agreement(random, trained).rank_correlation
+    return measure_agreement(random, trained).rank_correlation

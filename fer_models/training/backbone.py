@@ -1,4 +1,4 @@
-"""Starting a model from weights that somebody else (or an earlier run) trained."""
+"""Backbones: starting a model from pretrained weights, published or from an earlier run."""
 
 import logging
 import urllib.error
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torchvision.models import ResNet50_Weights
+from torchvision.models import WeightsEnum
 
 from fer_models.architectures import EmotionModel
 
@@ -16,27 +16,26 @@ log = logging.getLogger(__name__)
 
 
 class BackboneError(ValueError):
-    """Pretrained weights cannot be had or do not fit; the message says which file and what to do."""
+    """Pretrained weights are unavailable or do not fit; the message names the file and a remedy."""
 
 
-def read_backbone(source: str) -> dict[str, Tensor]:
-    """Pretrained tensors by name.
+def read_backbone(source: str | Path | WeightsEnum) -> dict[str, Tensor]:
+    """Reads pretrained tensors by name.
 
     Args:
-        source: "imagenet" for torchvision's ResNet-50 (downloaded on first use, then cached by torch.hub), or the path
-            of a .safetensors file, or of a .pth file of tensors as torchvision publishes them (read without unpickling
-            anything but tensors).
+        source: torchvision's weights (downloaded on first use, then cached by torch.hub), or the path of a
+            .safetensors file, or of a .pth file of tensors as torchvision publishes them (only tensors are unpickled).
 
     Raises:
         BackboneError: the file is missing or unreadable, or there is no network.
     """
-    if source == "imagenet":
+    if isinstance(source, WeightsEnum):
         try:
-            return ResNet50_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+            return source.get_state_dict(progress=True, check_hash=True)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise BackboneError(
-                f"torchvision's ImageNet weights could not be downloaded ({error}). Either connect to the network and "
-                "start again, or give a local file, whole or partial: --backbone-weights FILE (or 'none' to train from "
+                f"torchvision's ImageNet weights could not be downloaded ({error}). Connect to the network and start "
+                "again, or give a local file, complete or partial: --backbone-weights FILE (or 'none' to train from "
                 "scratch)."
             ) from error
     file = Path(source)
@@ -44,23 +43,23 @@ def read_backbone(source: str) -> dict[str, Tensor]:
         raise BackboneError(f"There is no file {file}. Give a .safetensors or .pth file with --backbone-weights.")
     try:
         tensors = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its parser stumbled over
+    except Exception as error:  # torch.load raises many kinds of errors
         raise BackboneError(f"{file} cannot be read as a file of tensors ({error}).") from error
     return tensors
 
 
 def load_backbone(model: EmotionModel, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """Copies every tensor that the model has under the same name; the rest keeps its initial values.
+    """Copies each tensor whose name the model has too; all others keep their initial values.
 
-    A classifier for other classes (ImageNet's 1000) is passed over.
+    A classifier for other classes (the 1000 of ImageNet) is skipped.
 
     Returns:
-        For each top-level part of the model, "loaded", "initial" or "loaded k of n": what the log says, for the record.
+        For each top-level part of the model "loaded", "initial" or "loaded k of n", as in the log.
 
     Raises:
-        BackboneError: no tensor fits, or one of the same name has another shape.
+        BackboneError: no tensor fits, or a tensor of the same name has another shape.
     """
-    # Batch normalisation's counters are left out: torchvision's oldest files have none, and nothing here reads them.
+    # Counters of batch normalisation are skipped: torchvision's oldest files lack them, and nothing here uses them.
     own = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     tensors = {name: tensor for name, tensor in tensors.items() if name in own}
     classifier = {
@@ -74,7 +73,7 @@ def load_backbone(model: EmotionModel, tensors: dict[str, Tensor]) -> dict[str, 
                 f"{tuple(own[name].shape)}: they belong to another architecture."
             )
     if not fitting:
-        raise BackboneError(f"The backbone weights hold no tensor that {model.name} has: they belong to another model.")
+        raise BackboneError(f"The backbone weights have no tensor of {model.name}: they belong to another model.")
     model.load_state_dict(fitting, strict=False)
 
     every = Counter(name.split(".")[0] for name in own)

@@ -1,4 +1,4 @@
-"""Fits a recipe into a given time: measures steps at each of its image sizes, then scales its epochs."""
+"""Time budget: scales the epochs of a recipe to a given time, from measured steps at each image size."""
 
 import copy
 import logging
@@ -23,15 +23,15 @@ WARM_UP_STEPS, MEASURED_STEPS = 3, 8
 def fit_to_minutes(
     recipe: Recipe, model: EmotionModel, data: FER2013, accelerator: Accelerator, minutes: float
 ) -> Recipe:
-    """The recipe with its epochs scaled so that training takes about `minutes` on this device; logs the plan.
+    """Scales the epochs of a recipe so that training takes about `minutes` on this device; logs the plan.
 
-    Each stage keeps its share of the epochs. The time holds measuring, training and the validation after each epoch,
-    not the evaluation on the test split.
+    Each stage keeps its share of the epochs. The time includes measuring, training and the validation after each
+    epoch, but not the evaluation on the test split.
 
     Args:
-        recipe: whose stages are scaled.
-        model: as it will be trained; a copy of it is stepped, and it stays as it is.
-        data: FER-2013, for the number of images and something to step on.
+        recipe: the recipe to scale.
+        model: the model to be trained; the steps are measured on a copy.
+        data: FER-2013, for the number of images and the measured batch.
         accelerator: device, precision and number of processes.
         minutes: above 0.
     """
@@ -55,8 +55,8 @@ def fit_to_minutes(
 
 
 def _epoch_seconds(recipe: Recipe, model: EmotionModel, data: FER2013, accelerator: Accelerator, size: int) -> float:
-    """Seconds that an epoch at one image size takes, the validation that follows it included."""
-    network = copy.deepcopy(model).to(accelerator.device, memory_format=torch.channels_last).train()
+    """Seconds per epoch at one image size, including the validation after it."""
+    network = copy.deepcopy(model).to(accelerator.device).to(memory_format=torch.channels_last).train()
     for name in recipe.frozen:
         network.get_submodule(name).requires_grad_(False)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -84,7 +84,7 @@ def _epoch_seconds(recipe: Recipe, model: EmotionModel, data: FER2013, accelerat
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:
-    """Seconds of one call, on average over some after a few to warm up."""
+    """Mean seconds per call over MEASURED_STEPS calls, after WARM_UP_STEPS calls."""
     for count in (WARM_UP_STEPS, MEASURED_STEPS):
         start = time.perf_counter()
         for _ in range(count):

@@ -1,12 +1,11 @@
-"""How a recipe is carried out: the training loop, flat, resumable at any step.
+"""Training loop, which can be resumed at any step.
 
-Every random draw (data order, augmentation, dropout) is seeded from the position in the run. Together with the saved
-weights, average and optimizer, the position is therefore all that a resumed run needs to end in exactly the weights
-of an uninterrupted one (on one CPU with the same number of threads).
+Each random draw (data order, augmentation, dropout) is seeded from the position in the run. From the saved weights,
+average, optimizer and position, a resumed run therefore ends in exactly the same weights as an uninterrupted one (on
+one CPU with the same number of threads).
 """
 
 import copy
-import csv
 import hashlib
 import logging
 import math
@@ -25,12 +24,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fer_models.architectures import EmotionModel
+from fer_models.checkpoints import write_history
 from fer_models.data.augmentation import augment
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.data.images import enlarge
 from fer_models.emotions import EMOTIONS
-from fer_models.evaluation.calibration import to_probabilities
-from fer_models.evaluation.predictions import compute_logits
+from fer_models.inference.logits import compute_logits
+from fer_models.inference.probabilities import to_probabilities
 from fer_models.training.recipes import Recipe
 from fer_models.training.schedule import Segment, learning_rate, plan
 from fer_models.training.state import (
@@ -44,18 +44,18 @@ from fer_models.training.state import (
 
 log = logging.getLogger(__name__)
 
-# Steps between looks at the loss, the clock and the signals: on an accelerator each look waits for the device.
+# Steps between checks of the loss, the clock and the signals: on an accelerator each check waits for the device.
 CHECK_EVERY = {"cpu": 1, "mps": 20, "cuda": 20}
 
 
 STATE_FILE = "state.safetensors"
 
-# Images of a forward pass in validation.
+# Images per forward pass in validation.
 BATCH = 128
 
 
 class TrainingStopped(Exception):
-    """A signal asked the training to stop; the state is saved."""
+    """A signal stopped the training; the state is saved."""
 
 
 class LossNotFinite(ArithmeticError):
@@ -63,13 +63,13 @@ class LossNotFinite(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Result:
-    """A finished training. The model carries the best weights by validation accuracy.
+class TrainingResult:
+    """A finished training. The model has the weights with the best validation accuracy.
 
     Attributes:
-        history: one row a segment, as in history.csv.
-        seconds: time spent training, over all resumptions.
-        images: training images seen.
+        history: one row per segment, as in history.csv.
+        seconds: training time, over all resumed runs.
+        images: number of training images processed.
     """
 
     model: EmotionModel
@@ -89,24 +89,24 @@ def train(
     resume: bool = False,
     save_minutes: float = 5.0,
     teacher: EmotionModel | None = None,
-) -> Result:
-    """Trains a model to its recipe's end, or until a signal.
+) -> TrainingResult:
+    """Trains a model to the end of its recipe, or until a signal.
 
     Args:
-        model: freshly initialised (or started from a backbone); trained in place.
-        recipe: what to do.
-        data: FER-2013; its uint8 images are put on the training device as a whole.
-        run_dir: where the state and the running history are kept.
-        accelerator: device, precision and the other processes, if any.
-        seed: of everything random.
-        resume: go on from the state in `run_dir`, if there is one.
-        save_minutes: time between two states.
-        teacher: gives half of each target, once for all epochs: its view of the face as it is.
+        model: newly initialised (or started from a backbone); trained in place.
+        recipe: how to train.
+        data: FER-2013; all of its uint8 images are moved to the training device.
+        run_dir: folder of the state and of the history so far.
+        accelerator: device, precision and number of processes.
+        seed: seed of all random draws.
+        resume: continue from the state in `run_dir`, if there is one.
+        save_minutes: minutes between two saved states.
+        teacher: its probabilities for the unaugmented face, computed once, are half of each target.
 
     Raises:
-        StateError: there is a state but `resume` is false, or it belongs to another run.
-        TrainingStopped: SIGINT or SIGTERM came; the state is saved.
-        LossNotFinite: the loss is no number any more.
+        StateError: there is a state although `resume` is false, or it belongs to another run.
+        TrainingStopped: SIGINT or SIGTERM was received; the state is saved.
+        LossNotFinite: the loss is NaN or infinite.
     """
     training, validation = data.train.to(accelerator.device), data.validation.to(accelerator.device)
     segments = plan(recipe, len(training))
@@ -127,10 +127,11 @@ def train(
         last_save = time.monotonic()
         for index, segment in list(enumerate(segments))[progress.segment :]:
             if progress.step == 0 and segment.new_size:
-                progress.averaged = 0  # weights averaged at another size are worth nothing at this one
+                progress.averaged = 0  # weights averaged at another size do not fit this one
             order = _shuffled(len(training), seed, index).to(accelerator.device)
             run.wrapped.train()
-            loss_sum, correct = progress.loss, progress.correct
+            loss_sum: Tensor | float = progress.loss
+            correct: Tensor | int = progress.correct
             first, seconds_before, started = progress.step, progress.seconds, time.monotonic()
             for step in range(first, segment.steps):
                 _seed_step(seed, index, step, accelerator.process_index)
@@ -160,7 +161,7 @@ def train(
                     break
                 if _any(accelerator, stop_requested()):
                     run.save()
-                    raise TrainingStopped(f"Stopped in epoch {math.ceil(segment.epoch)}. Go on with --resume.")
+                    raise TrainingStopped(f"Stopped in epoch {math.ceil(segment.epoch)}. Continue with --resume.")
                 if _any(accelerator, time.monotonic() - last_save > save_minutes * 60):
                     run.save()
                     last_save = time.monotonic()
@@ -168,11 +169,11 @@ def train(
             row = run.validate(validation, segment, learning_rate(recipe, segments, index, segment.steps - 1))
             if accelerator.is_main_process:
                 bar.write(_sentence(model.name, row))
-            # Only weights of the last size can be the best: the model will run at that size.
+            # Only weights of the last size can be the best, because the model runs at that size.
             if segment.size == segments[-1].size:
                 run.keep_if_best(row["validation_accuracy"], index)
             progress.segment, progress.step, progress.loss, progress.correct = index + 1, 0, 0.0, 0
-            # Smaller sizes only prepare the last one: patience begins with its first segment.
+            # Smaller sizes only prepare for the last one: patience starts with its first segment.
             waited = index - progress.best_segment if progress.best_segment >= 0 else 0
             out_of_patience = recipe.patience is not None and waited >= recipe.patience
             if out_of_patience:
@@ -180,17 +181,17 @@ def train(
             run.save()
             last_save = time.monotonic()
             if out_of_patience:
-                log.info("No better validation accuracy for %d epochs: stopped early.", recipe.patience)
+                log.info("Validation accuracy has not improved for %d epochs: stopped early.", recipe.patience)
                 break
             if _any(accelerator, stop_requested()) and progress.segment < len(segments):
-                raise TrainingStopped(f"Stopped after epoch {segment.epoch:g}. Go on with --resume.")
+                raise TrainingStopped(f"Stopped after epoch {segment.epoch:g}. Continue with --resume.")
 
     model.load_state_dict(run.best)
-    return Result(model.eval(), progress.history, progress.seconds, progress.images)
+    return TrainingResult(model.eval(), progress.history, progress.seconds, progress.images)
 
 
 def planned_stages(run_dir: Path) -> tuple[tuple[int, float], ...] | None:
-    """The stages of the run whose state is in `run_dir`, to resume it as it was planned; None if there is no state.
+    """Returns the planned stages of the run saved in `run_dir`, for resuming it; None if there is no state.
 
     Raises:
         StateError: the file is not a training state.
@@ -203,15 +204,15 @@ def planned_stages(run_dir: Path) -> tuple[tuple[int, float], ...] | None:
 
 @dataclass
 class _Progress:
-    """The position in a run, and what has been counted on the way.
+    """The position in a run and the totals so far.
 
     Attributes:
-        segment, step: segments finished, and steps done in the next one.
+        segment, step: finished segments, and finished steps of the next one.
         loss, correct: sums over those steps.
-        seconds, images: spent and seen since the beginning.
-        averaged: steps that the moving average holds.
-        best_accuracy, best_segment: where the best weights come from; -1 before there are any.
-        history: one row a finished segment.
+        seconds, images: totals since the start of the run.
+        averaged: number of steps in the moving average.
+        best_accuracy, best_segment: validation accuracy and segment of the best weights; segment -1 if there are none.
+        history: one row per finished segment.
     """
 
     segment: int = 0
@@ -227,14 +228,14 @@ class _Progress:
 
 
 class _Run:
-    """Everything of a training that changes: weights, average, optimizer and position, to be saved and restored."""
+    """The state of a training that is saved and restored: weights, average, optimizer and position."""
 
     def __init__(
         self, model: EmotionModel, recipe: Recipe, run_dir: Path, accelerator: Accelerator, identity: dict
     ) -> None:
         self.recipe, self.accelerator, self.identity = recipe, accelerator, identity
         self.run_dir, self.state_file = run_dir, run_dir / STATE_FILE
-        self.model = model.to(accelerator.device, memory_format=torch.channels_last)
+        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
         for name in recipe.frozen:
             self.model.get_submodule(name).requires_grad_(False)
         self.average = copy.deepcopy(self.model)
@@ -244,15 +245,15 @@ class _Run:
         self.best: dict[str, Tensor] = {}
 
     def restore(self, resume: bool) -> None:
-        """Goes on from the saved state, if there is one and it is this run's."""
+        """Continues from the saved state, if there is one and it belongs to this run."""
         if not self.state_file.exists():
             return
         if not resume:
-            raise StateError(f"{self.state_file} holds a run already. Go on with --resume, or delete it.")
+            raise StateError(f"{self.state_file} already holds a run. Continue it with --resume, or delete it.")
         if read_progress(self.state_file)["identity"] != self.identity:
             raise StateError(
                 f"{self.state_file} belongs to a run with another recipe, seed, data set, teacher or weights to start "
-                "from. Repeat that run's options, or delete the file."
+                "from. Use the options of that run, or delete the file."
             )
         parts, saved = read_state(self.state_file)
         self.model.load_state_dict(parts["model"])
@@ -263,16 +264,16 @@ class _Run:
         log.info("Resumed after %d epochs and %d steps.", len(self.progress.history), self.progress.step)
 
     def save(self) -> None:
-        """Called at the same step by every process; one of them writes."""
+        """Saves the state. All processes call it at the same step; the main process writes."""
         if self.accelerator.is_main_process:
             parts = {"model": self.model.state_dict(), "average": self.average.state_dict()}
             parts |= {"optimizer": optimizer_tensors(self.optimizer), "best": self.best}
             write_state(self.state_file, parts, {"identity": self.identity, "progress": asdict(self.progress)})
-            write_history(self.run_dir / "history.csv", self.progress.history)
+            write_history(self.run_dir, self.progress.history)
         self.accelerator.wait_for_everyone()
 
     def step(self, faces: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """One update of the weights towards targets (N, 7). Returns the loss and the logits (N, 7)."""
+        """Updates the weights for targets (N, 7). Returns the loss and the logits (N, 7)."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_factor"]
         logits = self.wrapped(faces.contiguous(memory_format=torch.channels_last)).float()
@@ -285,23 +286,24 @@ class _Run:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Exponential moving average that forgets its start quickly: decay min(d, n / (9 + n)) at the n-th step.
+        """Updates the exponential moving average, with decay min(d, n / (9 + n)) at step n to forget the start quickly.
 
-        Not torch's AveragedModel: its count lies on the device, and reading it makes every step wait for the device.
+        torch's AveragedModel keeps its counter on the device, and reading it makes each step wait for the device.
         """
         self.progress.averaged += 1
         n = self.progress.averaged
         weight = 1.0 if n == 1 else 1 - min(self.recipe.ema, n / (9 + n))
         torch._foreach_lerp_(self._averaged[True], self._current[True], weight)
-        torch._foreach_copy_(self._averaged[False], self._current[False])  # batch normalisation's counters
+        if self._averaged[False]:
+            torch._foreach_copy_(self._averaged[False], self._current[False])  # counters of batch normalisation
 
     @property
     def kept(self) -> nn.Module:
-        """The weights that are validated and shipped."""
+        """The weights that are validated and kept."""
         return self.average if self.recipe.ema else self.model
 
     def validate(self, validation: Split, segment: Segment, rate: float) -> dict:
-        """Closes a segment: a row of the history, of all processes together."""
+        """Validates after a segment and adds a row to the history, summed over all processes."""
         progress, accelerator = self.progress, self.accelerator
         sums = torch.tensor([progress.loss, progress.correct], device=accelerator.device)
         loss, correct = accelerator.reduce(sums, "sum").tolist()
@@ -328,7 +330,7 @@ class _Run:
 
 @torch.inference_mode()
 def validate(model: nn.Module, split: Split, size: int, accelerator: Accelerator) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over a split, shared among the processes."""
+    """Returns mean cross-entropy and accuracy over a split, which the processes share."""
     model.eval()
     loss, correct, count = torch.zeros(3, device=accelerator.device)
     for start in range(accelerator.process_index * BATCH, len(split), accelerator.num_processes * BATCH):
@@ -343,7 +345,7 @@ def validate(model: nn.Module, split: Split, size: int, accelerator: Accelerator
 
 
 def _targets(training: Split, teacher: EmotionModel | None) -> Tensor:
-    """What each face's answer is pulled towards, float32 (N, 7): its label, or that and the teacher's view of it."""
+    """Returns training targets, float32 (N, 7): one-hot labels, or their mean with the teacher's probabilities."""
     labels = F.one_hot(training.labels, len(EMOTIONS)).float()
     if teacher is None:
         return labels
@@ -356,7 +358,7 @@ def _targets(training: Split, teacher: EmotionModel | None) -> Tensor:
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Weight decay on matrices and kernels only, and the recipe's rate factor for each submodule that it names."""
+    """Creates the optimizer, with weight decay on matrices and kernels only and the recipe's rate factors."""
     groups = []
     faster = {p: factor for name, factor in recipe.rate_factors.items() for p in model.get_submodule(name).parameters()}
     for factor in sorted({1.0, *recipe.rate_factors.values()}):
@@ -370,7 +372,7 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _tensors_by_kind(model: nn.Module) -> dict[bool, list[Tensor]]:
-    """Weights and buffers: under True those of floating point, under False the counters."""
+    """Weights and buffers by kind: floating point under True, integer counters under False."""
     tensors = model.state_dict().values()
     return {kind: [tensor for tensor in tensors if tensor.is_floating_point() == kind] for kind in (True, False)}
 
@@ -384,7 +386,7 @@ def _shuffled(count: int, seed: int, segment: int) -> Tensor:
 
 def _seed_step(seed: int, segment: int, step: int, process: int) -> None:
     position = ((seed * 10_000 + segment) * 100_000 + step) * 1_000 + process
-    torch.manual_seed(position % 2**64)  # torch takes no larger one, and a date as a seed makes one
+    torch.manual_seed(position % 2**64)  # torch accepts no larger seed; a date as a seed would exceed it
 
 
 def _share(order: Tensor, step: int, batch_size: int, accelerator: Accelerator) -> Tensor:
@@ -398,8 +400,8 @@ def _share(order: Tensor, step: int, batch_size: int, accelerator: Accelerator) 
 
 @contextmanager
 def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Turns Ctrl-C and SIGTERM into a flag that is looked at between steps; a second Ctrl-C stops at once."""
-    received = []
+    """Turns Ctrl-C and SIGTERM into a flag that is checked between steps; a second Ctrl-C stops immediately."""
+    received: list[int] = []
 
     def note(number: int, _frame: object) -> None:
         if received and number == signal.SIGINT:
@@ -415,7 +417,7 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
 
 
 def _any(accelerator: Accelerator, flag: bool) -> bool:
-    """True in every process if it is true in one: all must save, or stop, at the same step."""
+    """Returns True in all processes if `flag` is true in one: all must save or stop at the same step."""
     if accelerator.num_processes == 1:
         return flag
     return bool(accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum") > 0)
@@ -424,7 +426,7 @@ def _any(accelerator: Accelerator, flag: bool) -> bool:
 def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> None:
     if not math.isfinite(loss):
         raise LossNotFinite(
-            f"The loss is not a number any more at epoch {segment.epoch:g}, step {step}. The last good state is kept "
+            f"The loss is NaN or infinite at epoch {segment.epoch:g}, step {step}. The last good state is kept "
             f"in {state_file}; a lower learning rate, or full precision (--precision no), usually helps."
         )
 
@@ -433,7 +435,7 @@ def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> N
 
 
 def _progress_bar(name: str, segments: list[Segment], progress: _Progress, accelerator: Accelerator) -> tqdm:
-    """A bar that counts pixels, so that its estimate of the time left holds when the size grows."""
+    """Progress bar in pixels, so that its estimate of the remaining time stays valid when the size grows."""
     pixels = [segment.steps * segment.size**2 for segment in segments]
     done = sum(pixels[: progress.segment])
     if progress.segment < len(segments):
@@ -449,7 +451,7 @@ def _progress_bar(name: str, segments: list[Segment], progress: _Progress, accel
 
 
 def _bar_interval() -> float:
-    """Seconds between two drawings of the bar: seldom where the output is a file."""
+    """Seconds between two updates of the bar; long if the output is a file."""
     return 0.5 if os.isatty(2) else 60.0
 
 
@@ -461,17 +463,8 @@ def _sentence(name: str, row: dict) -> str:
     )
 
 
-def write_history(file: Path, history: list[dict]) -> None:
-    """The rows of a history as a CSV file, as `fer_models.evaluation.figures.read_history` reads it."""
-    if history:
-        with file.open("w", newline="") as handle:
-            writer = csv.DictWriter(handle, fieldnames=list(history[0]))
-            writer.writeheader()
-            writer.writerows(history)
-
-
 def _digest(model: nn.Module) -> str:
-    """SHA-256 over all weights and buffers: tells two starts, or two teachers, apart."""
+    """SHA-256 over all weights and buffers, which identifies the start or the teacher of a run."""
     digest = hashlib.sha256()
     for tensor in model.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
@@ -479,7 +472,7 @@ def _digest(model: nn.Module) -> str:
 
 
 def _plain(value: object) -> object:
-    """Tuples become lists, as they do in JSON, so that a recipe compares equal to a stored one."""
+    """Converts tuples to lists, as JSON does, so that a recipe compares equal to a stored one."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,33 +1,33 @@
-"""What to do: every recipe as data. How it is done stands in loop.py, and what was tried in NOTES.md."""
+"""Training recipes, as data. loop.py carries them out; NOTES.md records what was tried."""
 
 from dataclasses import dataclass, field, replace
 
 from fer_models.data.augmentation import Augmentation
 
 STRONG = Augmentation(shift=0.12, zoom=0.12, erase=0.25)
-MILD = Augmentation(shift=0.06, zoom=0.1, erase=0.1)  # for runs too short to learn from much variety
+MILD = Augmentation(shift=0.06, zoom=0.1, erase=0.1)  # for short runs, which benefit less from variety
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is trained.
+    """Hyperparameters of one training.
 
     Attributes:
-        stages: (side in pixels, epochs) one after another; epochs may be a fraction.
-        learning_rate: the schedule's highest.
-        rate_factors: by name of a submodule, by how much its learning rate is higher than the others'.
+        stages: (side in pixels, epochs) in order; epochs may be a fraction.
+        learning_rate: the maximum of the schedule.
+        rate_factors: factor of the learning rate, by name of a submodule.
         optimizer: "adamw" or "adam".
-        schedule: "one_cycle" warms up over a tenth of the compute, then falls to zero as a cosine (Smith & Topin
-            2018); "warm_restarts" is a cosine that starts anew after 10, 20, 40, ... epochs (Loshchilov & Hutter 2017).
-        batch_size: images a step, over all processes together.
+        schedule: "one_cycle" warms up over a tenth of the compute, then decays to zero as a cosine (Smith & Topin
+            2018); "warm_restarts" is a cosine with periods of 10, 20, 40, ... epochs (Loshchilov & Hutter 2017).
+        batch_size: images per step, summed over all processes.
         weight_decay: decoupled, on matrices and kernels only.
-        label_smoothing: share of the target that is spread over all classes.
+        label_smoothing: share of the target that is distributed over all classes.
         teacher: the model whose finished checkpoint gives half of each target (Hinton et al. 2015, arXiv:1503.02531):
-            its calibrated probabilities tell more about a face than one noisy label does. None for labels alone.
-        ema: decay a step of the moving average of the weights that is validated and kept; 0 keeps the weights as is.
+            its calibrated probabilities carry more information than one noisy label. None uses labels only.
+        ema: decay per step of the moving average of the weights, which is validated and kept; 0 uses no average.
         patience: epochs without a better validation accuracy after which training stops early; None never stops.
-        frozen: submodules whose weights stay as they are. Their batch normalisation goes on counting, so that it
-            follows the size. Where they are a network's first, a step skips their backward pass.
+        frozen: submodules whose weights are fixed. Their batch normalisation keeps updating its running statistics, to
+            adapt to the size. If they come first in the network, a step skips their backward pass.
         augmentation: random changes to the training faces.
         architecture: constructor arguments of the model.
     """
@@ -52,13 +52,13 @@ class Recipe:
         return sum(epochs for _, epochs in self.stages)
 
     def scaled_to(self, epochs: float) -> "Recipe":
-        """The same recipe over another number of epochs, each stage keeping its share."""
+        """Returns the recipe with another number of epochs; each stage keeps its share."""
         factor = epochs / self.epochs
         return replace(self, stages=tuple((size, length * factor) for size, length in self.stages))
 
 
 def _paper(size: int, **architecture: object) -> Recipe:
-    """The student paper's: Adam at 1e-3, warm restarts, plain cross-entropy, batch 32, early stopping."""
+    """The student paper's recipe: Adam at 1e-3, warm restarts, plain cross-entropy, batch 32, early stopping."""
     return Recipe(
         stages=((size, 30),),
         learning_rate=1e-3,
@@ -82,11 +82,11 @@ _BASELINE = Recipe(
 )
 _ATTENTION = Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05)
 
-# A gate's derivative is a small part of the loss's, so at everybody's rate CBAM's would hardly leave their start.
+# The gradient of a gate is small, so with the common learning rate CBAM's gates would hardly change.
 _GATES = {"cbam": 10.0}
 
-# A ResNet runs well only at the size at which it was last trained, and a face fills FER-2013's frame, so its size may
-# grow by a factor of 1.5 at most in one step.
+# A ResNet is accurate only at the size at which it was last trained, and faces fill the frame in FER-2013, so the size
+# grows by a factor of at most 1.5 per stage.
 _RESNET = Recipe(
     stages=((96, 10), (144, 8), (224, 10)),
     learning_rate=1.4e-3,
@@ -94,10 +94,10 @@ _RESNET = Recipe(
     label_smoothing=0.0,
     teacher="attn_cnn",
 )
-# The same in four parts for a machine without an accelerator. The first three serve both ResNets as a start...
+# The same in four parts for a machine without an accelerator. The first three are the start of both ResNets...
 _TRUNK = Recipe(stages=((64, 3), (96, 1)), learning_rate=1.2e-3, label_smoothing=0.05)
 _GROW = Recipe(stages=((64, 2), (96, 2), (144, 0.7)), learning_rate=1e-3, label_smoothing=0.05)
-# ...the large sizes without a backward pass through what began as ImageNet's, which makes a step 1.8 times as fast...
+# ...the large sizes skip the backward pass through the first layers from ImageNet, which makes a step 1.8x as fast...
 _ENLARGE = Recipe(
     stages=((160, 3), (192, 1.3)),
     learning_rate=8e-4,
@@ -107,7 +107,7 @@ _ENLARGE = Recipe(
     frozen=("conv1", "bn1", "layer1", "layer2"),
     augmentation=MILD,
 )
-# ...and in the last they differ, with the same budget for both.
+# ...and the last part trains each separately, with the same budget.
 _FINISH = replace(_ENLARGE, stages=((224, 0.75),), learning_rate=5e-4)
 
 RECIPES: dict[str, dict[str, Recipe]] = {

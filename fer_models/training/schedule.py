@@ -1,4 +1,4 @@
-"""When the image size changes, how long each part lasts, and the learning rate at every step."""
+"""Training schedule: image size and length of each segment, and the learning rate at each step."""
 
 import math
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ FIRST_RESTART = 10  # epochs
 
 @dataclass(frozen=True)
 class Segment:
-    """An epoch, or the part of one that a stage has left over; validation follows each.
+    """An epoch, or the fraction of an epoch at the end of a stage; validation follows each.
 
     Attributes:
         size: side of the images in pixels.
-        steps: batches.
-        epoch: epochs done when it ends, over all stages.
-        new_size: the images were smaller (or there were none) before.
+        steps: number of batches.
+        epoch: epochs finished at its end, over all stages.
+        new_size: whether it is the first segment of a stage.
     """
 
     size: int
@@ -27,35 +27,35 @@ class Segment:
 
 
 def plan(recipe: Recipe, images: int) -> list[Segment]:
-    """Cuts a recipe's stages into segments of at most an epoch.
+    """Divides the stages of a recipe into segments of at most one epoch.
 
     Args:
-        recipe: whose stages and batch size are used.
+        recipe: provides the stages and the batch size.
         images: number of training images.
     """
-    steps_an_epoch = max(1, images // recipe.batch_size)
+    steps_per_epoch = max(1, images // recipe.batch_size)
     segments, done = [], 0.0
     for size, epochs in recipe.stages:
         left, new_size = epochs, True
         while left > 1e-9:
             length = min(1.0, left)
             done, left = done + length, left - length
-            segments.append(Segment(size, max(1, round(length * steps_an_epoch)), round(done, 6), new_size))
+            segments.append(Segment(size, max(1, round(length * steps_per_epoch)), round(done, 6), new_size))
             new_size = False
     return segments
 
 
 def learning_rate(recipe: Recipe, segments: list[Segment], segment: int, step: int) -> float:
-    """The learning rate of one step.
+    """Returns the learning rate of one step.
 
-    The one-cycle schedule follows compute (pixels seen), not epochs: so the rate is still high when the size grows,
-    and a network whose receptive fields must adapt to larger faces has the time to do so.
+    The one-cycle schedule follows compute (pixels processed), not epochs. The rate is therefore still high when the
+    size grows, so that the network can adapt to larger faces.
 
     Args:
-        recipe: names the schedule and its highest rate.
-        segments: the whole plan.
-        segment: index of the running segment.
-        step: steps done in it.
+        recipe: provides the schedule and its maximum rate.
+        segments: the complete plan.
+        segment: index of the current segment.
+        step: finished steps of that segment.
     """
     here = segments[segment]
     if recipe.schedule == "warm_restarts":

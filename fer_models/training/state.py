@@ -1,7 +1,7 @@
-"""What survives a crash: one safetensors file with everything that a run needs to go on, replaced atomically.
+"""Training state: one safetensors file with everything needed to resume a run, replaced atomically.
 
-No generator state is in it: each step seeds the generators from (seed, step), so randomness is a function of the
-position alone.
+The state of the random generators is not stored: each step seeds them from (seed, position), so all random draws
+depend on the position only.
 """
 
 import json
@@ -15,19 +15,19 @@ from torch import Tensor
 
 
 class StateError(ValueError):
-    """A training state cannot be used; the message names the file and says what to do."""
+    """A training state cannot be used; the message names the file and a remedy."""
 
 
 def write_state(file: Path, parts: dict[str, dict[str, Tensor]], progress: dict) -> None:
-    """Replaces the state file as a whole: after a power cut there is the old state or the new one, never half of one.
+    """Replaces the state file atomically: after a power cut, the old or the new state is complete.
 
     Args:
-        file: the state file; its folder is created.
+        file: the state file; its folder is created if needed.
         parts: tensors by part ("model", "average", "optimizer", "best") and name.
-        progress: everything else, JSON-serialisable.
+        progress: all other values, JSON-serialisable.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Cloned, because safetensors refuses tensors that share memory, as the best weights may with the average.
+    # Cloned, because safetensors rejects tensors that share memory, as the best weights and the average may.
     tensors = {
         f"{part}/{name}": t.detach().clone(memory_format=torch.contiguous_format).cpu()
         for part, named in parts.items()
@@ -35,7 +35,7 @@ def write_state(file: Path, parts: dict[str, dict[str, Tensor]], progress: dict)
     }
     partial = file.with_suffix(".partial")
     save_file(tensors, partial, metadata={"progress": json.dumps(progress)})
-    with partial.open("r+b") as handle:  # Windows flushes only what it may write
+    with partial.open("r+b") as handle:  # Windows requires write access to flush
         os.fsync(handle.fileno())
     partial.replace(file)
 
@@ -48,14 +48,14 @@ def read_state(file: Path) -> tuple[dict[str, dict[str, Tensor]], dict]:
     """
     parts: dict[str, dict[str, Tensor]] = {}
     with _open(file) as store:
-        for key in store.keys():  # noqa: SIM118 (safe_open is no mapping)
+        for key in store.keys():  # noqa: SIM118 (safe_open is not a mapping)
             part, name = key.split("/", 1)
             parts.setdefault(part, {})[name] = store.get_tensor(key)
         return parts, json.loads(store.metadata()["progress"])
 
 
 def read_progress(file: Path) -> dict:
-    """The part of `read_state` that is not tensors, without reading any.
+    """Returns the second value of `read_state` without reading tensors.
 
     Raises:
         StateError: the file is not a training state.
@@ -69,14 +69,14 @@ def _open(file: Path) -> safe_open:
         store = safe_open(file, framework="pt")
         known = "progress" in (store.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise StateError(f"{file} cannot be read ({error}). Delete it and start the training anew.") from error
+        raise StateError(f"{file} cannot be read ({error}). Delete it and start the training again.") from error
     if not known:
-        raise StateError(f"{file} is not a training state. Move it away and start the training anew.")
+        raise StateError(f"{file} is not a training state. Move it away and start the training again.")
     return store
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors by "<parameter number>.<name>"; its settings come from the recipe and the schedule."""
+    """Returns the optimizer's tensors by "<parameter number>.<name>". Recipe and schedule define its settings."""
     return {
         f"{number}.{name}": value
         for number, values in optimizer.state_dict()["state"].items()
@@ -92,8 +92,8 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, 
         number, name = key.split(".", 1)
         parameter = parameters[int(number)]
         if value.shape == parameter.shape:
-            # Fused optimizers walk through parameter and moments side by side in memory, so that a moment must have
-            # the parameter's layout (channels-last kernels), which a file does not keep.
+            # Fused optimizers need moments with the memory layout of their parameter (channels-last kernels), which a
+            # file does not store.
             value = torch.empty_like(parameter, requires_grad=False).copy_(value)
         state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

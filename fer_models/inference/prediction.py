@@ -1,4 +1,4 @@
-"""From cropped faces to a model's input and its calibrated probabilities, safely from several threads."""
+"""Prediction: preprocessing of cropped faces and calibrated probabilities, thread-safe."""
 
 import threading
 import weakref
@@ -13,32 +13,33 @@ from torch import Tensor
 from fer_models.architectures import EmotionModel
 from fer_models.data.images import FER_SIZE, enlarge, to_grey48
 from fer_models.emotions import EMOTIONS
+from fer_models.inference.probabilities import to_probabilities
 
-Face = Image.Image | np.ndarray
+FaceImage = Image.Image | np.ndarray
 
-# Bounds the memory that a long list of faces takes; larger batches are hardly faster a face.
+# Limits the memory used for a long list of faces; larger batches are hardly faster per face.
 BATCH_SIZE = 16
 
 _locks: weakref.WeakKeyDictionary[EmotionModel, threading.Lock] = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
 
 
-def preprocess(faces: Sequence[Face], model: EmotionModel) -> Tensor:
-    """Cropped faces -> the model's input, on the model's device.
+def preprocess(faces: Sequence[FaceImage], model: EmotionModel) -> Tensor:
+    """Converts cropped faces to the model's input, on the model's device.
 
-    Every face is reduced to FER-2013's grey 48x48 pixels first and then enlarged, so that a sharp photo looks to the
-    model like what it was trained on.
+    Each face is first reduced to 48x48 grey pixels, as in FER-2013, and then enlarged. A sharp photo is thus brought to
+    the resolution of the training images.
 
     Args:
-        faces: a list of PIL images of any mode, or uint8 arrays (H, W) or (H, W, 3); an empty list is fine.
-        model: its `input_size` decides the result's side S, its parameters the device.
+        faces: a list of PIL images of any mode, or uint8 arrays (H, W) or (H, W, 3); may be empty.
+        model: determines the side S (`input_size`) and the device of the result.
 
     Returns:
         float32 (N, 3, S, S) in [0, 1].
 
     Raises:
         TypeError: `faces` is not a list, or a face is neither a PIL image nor a uint8 array.
-        ValueError: a face has no pixels, or an array that is not (H, W) or (H, W, 3).
+        ValueError: a face has no pixels, or an array is not (H, W) or (H, W, 3).
     """
     _check_list(faces)
     for position, face in enumerate(faces):
@@ -47,11 +48,11 @@ def preprocess(faces: Sequence[Face], model: EmotionModel) -> Tensor:
     return enlarge(torch.from_numpy(grey).to(next(model.parameters()).device), model.input_size)
 
 
-def predict(model: EmotionModel, faces: Sequence[Face]) -> np.ndarray:
-    """The probability of each emotion for each face.
+def predict(model: EmotionModel, faces: Sequence[FaceImage]) -> np.ndarray:
+    """Predicts the probability of each emotion for each face.
 
     Args:
-        model: on any device, in any mode; it runs in eval mode and is left as it was.
+        model: on any device; it runs in eval mode and its modes are restored afterwards.
         faces: as in `preprocess`.
 
     Returns:
@@ -61,17 +62,13 @@ def predict(model: EmotionModel, faces: Sequence[Face]) -> np.ndarray:
         TypeError, ValueError: as `preprocess`.
     """
     with exclusive(model), torch.inference_mode():
-        batches = [calibrated(model, model(preprocess(batch, model))) for batch in batched(faces)]
-    return np.concatenate([np.empty((0, len(EMOTIONS)), np.float32), *batches])
+        batches = [model(preprocess(batch, model)).cpu().numpy() for batch in batched(faces)]
+    logits = np.concatenate([np.empty((0, len(EMOTIONS)), np.float32), *batches])
+    return to_probabilities(logits, model.temperature)
 
 
-def calibrated(model: EmotionModel, logits: Tensor) -> np.ndarray:
-    """Logits (N, 7) -> probabilities float32 (N, 7), scaled by the model's temperature (Guo et al. 2017)."""
-    return torch.softmax(logits.detach() / model.temperature, dim=1).cpu().numpy()
-
-
-def batched(faces: Sequence[Face]) -> Iterator[Sequence[Face]]:
-    """`faces` in lists of at most BATCH_SIZE. Raises a TypeError if it is not a list."""
+def batched(faces: Sequence[FaceImage]) -> Iterator[Sequence[FaceImage]]:
+    """Yields `faces` in lists of at most BATCH_SIZE. Raises a TypeError if it is not a list."""
     _check_list(faces)
     for start in range(0, len(faces), BATCH_SIZE):
         yield faces[start : start + BATCH_SIZE]
@@ -79,10 +76,10 @@ def batched(faces: Sequence[Face]) -> Iterator[Sequence[Face]]:
 
 @contextmanager
 def exclusive(model: EmotionModel) -> Iterator[None]:
-    """The model for one thread at a time and in eval mode; each of its modules gets its own mode back afterwards.
+    """Locks the model for one thread and sets it to eval mode; restores the mode of each of its modules afterwards.
 
-    Attention modules keep the map of their latest forward pass and an explanation hooks a layer: a second thread's
-    forward pass in between would be read as one's own. The lock is not reentrant.
+    Attention modules store the map of their latest forward pass, and an explanation hooks a layer. Without the lock,
+    one thread could read the results of another thread's forward pass. The lock is not reentrant.
     """
     with _locks_guard:
         lock = _locks.setdefault(model, threading.Lock())
@@ -99,13 +96,13 @@ def exclusive(model: EmotionModel) -> Iterator[None]:
 
 def _check_list(faces: object) -> None:
     if not isinstance(faces, list | tuple):
-        raise TypeError(f"Faces come as a list, not as a single {type(faces).__name__}: pass [face] for one face.")
+        raise TypeError(f"Pass faces as a list, not as a single {type(faces).__name__}: [face] for one face.")
 
 
 def _check_face(face: object, position: int) -> None:
     if isinstance(face, Image.Image):
         if 0 in face.size:
-            raise ValueError(f"faces[{position}] is a picture of {face.width}x{face.height} pixels: there is no face.")
+            raise ValueError(f"faces[{position}] is empty: an image of {face.width}x{face.height} pixels.")
         return
     if not isinstance(face, np.ndarray):
         raise TypeError(
@@ -113,8 +110,8 @@ def _check_face(face: object, position: int) -> None:
         )
     if face.dtype != np.uint8:
         raise TypeError(
-            f"faces[{position}] has dtype {face.dtype}, and its range is anyone's guess: convert it to uint8 in "
-            "0..255, for values in [0, 1] with (255 * face).round().astype(np.uint8)."
+            f"faces[{position}] has dtype {face.dtype}, whose range of values is not defined: convert it to uint8 in "
+            "0..255, for example values in [0, 1] with (255 * face).round().astype(np.uint8)."
         )
     if 0 in face.shape or not (face.ndim == 2 or (face.ndim == 3 and face.shape[2] == 3)):
         raise ValueError(f"faces[{position}] has shape {face.shape}: pass (H, W) or (H, W, 3), H and W at least 1.")

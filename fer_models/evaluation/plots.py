@@ -1,11 +1,12 @@
-"""The pictures of an evaluation: confusion matrix, reliability, learning curves, samples.
+"""Plots of an evaluation: confusion matrix, reliability diagram, learning curves and sample predictions.
 
-Drawn on a bare Figure: pyplot keeps global state, which a library must not touch. Colours are those of Okabe and Ito
-(2008) and the map cividis (Nuñez et al. 2018), which colour-blind readers see as everybody else does.
+Drawn on a Figure of their own, because a library should not change the global state of pyplot. The colours (Okabe and
+Ito 2008; the colour map cividis, Nuñez et al. 2018) are safe for colour-blind readers.
 """
 
-import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,18 +20,18 @@ from fer_models.evaluation.calibration import BINS, expected_calibration_error, 
 TRAINING_COLOUR = "#0072B2"
 VALIDATION_COLOUR = "#D55E00"
 GREY = "#666666"
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
+STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
 DPI = 130
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Writes a PNG that is sharp at a width of about 700 pixels."""
+    """Writes a PNG for display at a width of about 700 pixels."""
     figure.savefig(file, dpi=DPI)
 
 
 @matplotlib.rc_context(STYLE)
 def draw_confusion_matrix(counts: np.ndarray, title: str) -> Figure:
-    """In each cell the share of the true emotion's images (its row adds up to 100 %), and under it their number.
+    """A confusion matrix with row percentages, and the number of images below each.
 
     Args:
         counts: integers (7, 7), rows are the true emotions.
@@ -55,7 +56,7 @@ def draw_confusion_matrix(counts: np.ndarray, title: str) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def draw_reliability(labels: np.ndarray, uncalibrated: np.ndarray, calibrated: np.ndarray, title: str) -> Figure:
-    """How often the model is right against how sure it is, without and with its temperature; how many images there are.
+    """Reliability diagrams without and with temperature scaling, above histograms of the confidence.
 
     Args:
         labels: integers (N,), indices into EMOTIONS.
@@ -66,7 +67,7 @@ def draw_reliability(labels: np.ndarray, uncalibrated: np.ndarray, calibrated: n
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 1))
     for (above, below), name, probabilities in zip(
-        grid.T, ("without temperature", "with temperature"), (uncalibrated, calibrated), strict=True
+        grid.T, ("before temperature scaling", "after temperature scaling"), (uncalibrated, calibrated), strict=True
     ):
         counts, confidence, accuracy = reliability(labels, probabilities)
         middles = (np.arange(BINS) + 0.5) / BINS
@@ -76,7 +77,7 @@ def draw_reliability(labels: np.ndarray, uncalibrated: np.ndarray, calibrated: n
         above.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
         above.set_title(f"{name}: ECE {expected_calibration_error(labels, probabilities):.1%}")
         below.bar(middles, counts, 0.94 / BINS, color=GREY)
-        below.set(xlim=(0, 1), xlabel="confidence: probability of the top emotion")
+        below.set(xlim=(0, 1), xlabel="confidence: probability of the predicted emotion")
         below.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     grid[0, 0].set(ylim=(0, 1), ylabel="accuracy")
     grid[0, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -86,21 +87,15 @@ def draw_reliability(labels: np.ndarray, uncalibrated: np.ndarray, calibrated: n
     return figure
 
 
-def read_history(file: Path) -> dict[str, np.ndarray]:
-    """history.csv as one float array (epochs,) a column."""
-    with file.open(newline="") as rows:
-        records = list(csv.DictReader(rows))
-    return {column: np.array([float(record[column]) for record in records]) for column in records[0]}
-
-
 @matplotlib.rc_context(STYLE)
-def draw_learning_curves(history: dict[str, np.ndarray], title: str) -> Figure:
-    """Accuracy and loss over the epochs, with a line wherever the image size changes.
+def draw_learning_curves(rows: Sequence[Mapping[str, float]], title: str) -> Figure:
+    """Accuracy and loss over the epochs, with a line at each change of the image size.
 
     Args:
-        history: columns of history.csv, as `read_history` gives them.
+        rows: of history.csv, as returned by `read_history`; at least one.
         title: what was trained.
     """
+    history = {column: np.array([row[column] for row in rows], dtype=float) for column in rows[0]}
     figure = Figure(figsize=(7, 5.6), layout="constrained")
     accuracy_axes, loss_axes = figure.subplots(2, sharex=True)
     _draw_curves(accuracy_axes, history, "accuracy")
@@ -129,7 +124,7 @@ def _draw_curves(axes: Axes, history: dict[str, np.ndarray], quantity: str) -> N
 
 
 def _stage_starts(history: dict[str, np.ndarray]) -> list[tuple[float, float]]:
-    """(epochs done, image size) wherever the image size changes; a row of the history stands for an epoch's end."""
+    """(epochs completed, image size) at each change of the image size. A row of the history is the end of an epoch."""
     begun = np.concatenate([[0], history["epoch"][:-1]])
     changed = np.diff(history["size"], prepend=0) != 0
     return list(zip(begun[changed], history["size"][changed], strict=True))
@@ -137,7 +132,7 @@ def _stage_starts(history: dict[str, np.ndarray]) -> list[tuple[float, float]]:
 
 @matplotlib.rc_context(STYLE)
 def draw_samples(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, title: str) -> Figure:
-    """For each true emotion the face that the model is surest of, rightly and wrongly, and the one it is torn about.
+    """For each true emotion, the most confident right and wrong predictions and the most ambiguous one.
 
     Args:
         images: uint8 (N, 48, 48).
@@ -147,11 +142,11 @@ def draw_samples(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarr
     """
     second, first = np.sort(probabilities, axis=1)[:, -2:].T
     right = probabilities.argmax(axis=1) == labels
-    # In each row the face with the highest score is shown.
+    # Each row shows the faces with the highest scores.
     rows = {
         "confidently\nright": np.where(right, first, -np.inf),
         "confidently\nwrong": np.where(right, -np.inf, first),
-        "torn": second - first,
+        "ambiguous": second - first,
     }
     figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     grid = figure.subplots(len(rows), len(EMOTIONS))
@@ -166,11 +161,11 @@ def draw_samples(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarr
                 axes.text(0.5, 0.5, "none", ha="center", va="center", color=GREY, transform=axes.transAxes)
                 continue
             axes.imshow(images[chosen], cmap="gray", vmin=0, vmax=255)
-            guesses = probabilities[chosen].argsort()[::-1][: 2 if name == "torn" else 1]
+            guesses = probabilities[chosen].argsort()[::-1][: 2 if name == "ambiguous" else 1]
             axes.set_xlabel(
                 "\n".join(f"{EMOTIONS[guess]} {probabilities[chosen, guess]:.0%}" for guess in guesses), size=8
             )
-    for emotion, axes in zip(EMOTIONS, grid[0], strict=True):
-        axes.set_title(emotion, weight="bold", size=9)
-    figure.suptitle(f"{title}\ncolumns: true emotion; under each face: what the model says", size=9)
+    for name, axes in zip(EMOTIONS, grid[0], strict=True):
+        axes.set_title(name, weight="bold", size=9)
+    figure.suptitle(f"{title}\ncolumns: true emotion; below each face: the model's prediction", size=9)
     return figure

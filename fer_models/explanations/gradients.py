@@ -1,8 +1,8 @@
-"""A layer's output and the logits' gradients there: one forward pass, and a backward through the rest only.
+"""Gradients of the logits at one layer: one forward pass, and a backward pass from the logits to that layer only.
 
-Left alone, a backward goes through every layer and costs twice the forward pass. Everything that the CAM family needs
-is the gradient at one layer, so the graph starts at that layer's output: for the last stage of ResNet-50 what is left
-to differentiate is a mean and a linear layer.
+A backward pass through every layer takes twice as long as the forward pass. The CAM family needs the gradient at one
+layer only, so the graph starts at that layer's output. At the last stage of ResNet-50, only a mean and a linear layer
+have to be differentiated.
 """
 
 import torch
@@ -13,17 +13,17 @@ from fer_models.architectures import EmotionModel
 
 
 def forward_cut(model: EmotionModel, faces: Tensor, layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Runs the model once and records a graph only from `layer`'s output on.
+    """Runs the model once and records a graph that starts at the output of `layer`.
 
-    Nothing stays on the model, whatever happens: the hook is taken off again, and no parameter is touched.
+    The hook is always removed, even after an error, and no parameter is changed.
 
     Args:
-        model: in eval mode, and used by no other thread meanwhile (see `fer_models.inference.exclusive`).
+        model: in eval mode, and used by no other thread at the same time (see `fer_models.inference.exclusive`).
         faces: float (N, 3, S, S) in [0, 1].
         layer: a module of the model whose output is (N, K, h, w).
 
     Returns:
-        The layer's output (N, K, h, w), a leaf of the graph, and the logits (N, 7).
+        The layer's output (N, K, h, w), which is a leaf of the graph, and the logits (N, 7).
     """
     features = []
 
@@ -42,14 +42,14 @@ def forward_cut(model: EmotionModel, faces: Tensor, layer: nn.Module) -> tuple[T
 
 
 def logit_gradients(logits: Tensor, features: Tensor, classes: Tensor) -> Tensor:
-    """The gradients of chosen logits with respect to the features, for all faces and classes in one backward.
+    """Computes the gradients of the given logits at the features, for all faces and classes in one backward pass.
 
-    Logits and not probabilities: a softmax that is sure of itself has no gradient left.
+    The gradients are those of the logits, because a saturated softmax has a gradient of zero.
 
     Args:
         logits: (N, 7), from `forward_cut`.
         features: (N, K, h, w), from `forward_cut`.
-        classes: int64 (N, C), indices into EMOTIONS: C emotions to explain for each of the N faces.
+        classes: int64 (N, C), indices into EMOTIONS of C emotions for each of the N faces.
 
     Returns:
         float (N, C, K, h, w).

@@ -1,4 +1,4 @@
-"""Runs a model over many stored faces."""
+"""Logits of a model for a whole data set."""
 
 import numpy as np
 import torch
@@ -13,14 +13,14 @@ from fer_models.data.images import enlarge
 def compute_logits(
     model: EmotionModel, images: Tensor, batch_size: int = 64, flip: bool = False, progress: str | None = None
 ) -> np.ndarray:
-    """A model's logits for each face, in float32 throughout.
+    """Computes a model's logits for each face, in float32 throughout.
 
     Args:
-        model: put into evaluation mode; runs on the device that it is on.
+        model: set to eval mode; runs on its own device.
         images: uint8 (N, 48, 48), on any device.
-        batch_size: images a forward pass.
-        flip: show the model each face mirrored left to right.
-        progress: text in front of a progress bar; none where it is None.
+        batch_size: images per forward pass.
+        flip: whether each face is mirrored left to right.
+        progress: label of a progress bar; None shows no bar.
 
     Returns:
         float32 (N, 7), not divided by the model's temperature.

@@ -1,4 +1,4 @@
-"""Why a model answered as it did: heat maps of the Grad-CAM family and attention maps, from one forward pass."""
+"""The explain function: predictions, heat maps and attention maps from one forward pass."""
 
 import time
 from collections.abc import Sequence
@@ -9,43 +9,41 @@ from torch import Tensor, nn
 
 from fer_models.architectures import EmotionModel
 from fer_models.emotions import EMOTIONS
-from fer_models.explain.closed_form import CLOSED_FORMS
-from fer_models.explain.explanation import Explanation
-from fer_models.explain.gradients import forward_cut, logit_gradients
-from fer_models.explain.methods import METHODS, eigencam, gradcam, library_heatmaps
-from fer_models.inference import Face, batched, calibrated, exclusive, preprocess
-
-__all__ = ["METHODS", "Explanation", "explain"]
+from fer_models.explanations.closed_form import CLOSED_FORMS
+from fer_models.explanations.explanation import Explanation
+from fer_models.explanations.gradients import forward_cut, logit_gradients
+from fer_models.explanations.methods import METHODS, eigencam, gradcam, library_heatmaps
+from fer_models.inference import FaceImage, batched, exclusive, preprocess, to_probabilities
 
 
 def explain(
     model: EmotionModel,
-    faces: Sequence[Face],
+    faces: Sequence[FaceImage],
     target: int | str | None = None,
     method: str = "gradcam",
     stage: str | None = None,
 ) -> list[Explanation]:
-    """Predicts and explains each face with one forward pass of the model (one a batch of 16 faces).
+    """Predicts and explains each face with one forward pass of the model (one per batch of 16 faces).
 
-    Threads may share the model: it is used by one at a time. No hook, gradient or changed mode is left on it, not
-    after an error either.
+    Threads may share the model; a lock lets one use it at a time. The function leaves no hook, gradient or changed mode
+    on the model, even after an error.
 
     Args:
-        model: on any device, in any mode; it runs in eval mode and is left as it was.
+        model: on any device; it runs in eval mode and its modes are restored afterwards.
         faces: as in `preprocess`; an empty list gives an empty list.
-        target: the emotion to explain, by index or name; by default the one that the model itself predicts.
+        target: the emotion to explain, by index or name; by default the predicted one.
         method: a key of METHODS.
         stage: the layer to explain: one of `model.stages` (by default the last), or "attention" for the output of the
-            attention module in front of the pooling. At the last stage and at "attention", "gradcam" explains all
-            seven emotions at once; in front of shallower stages most of the network would have to be differentiated
-            seven times, so there `class_maps` is None.
+            attention module before the pooling. At the last stage and at "attention", "gradcam" explains all seven
+            emotions at once. At shallower stages `class_maps` is None, because most of the network would have to be
+            differentiated seven times.
 
     Returns:
-        One `Explanation` a face, in their order.
+        One `Explanation` per face, in the same order.
 
     Raises:
-        TypeError: as `preprocess`, or a target that is neither an int nor a string.
-        ValueError: as `preprocess`, or an unknown target, method or stage.
+        TypeError: as `preprocess`, or the target is neither an int nor a string.
+        ValueError: as `preprocess`, or the target, method or stage is unknown.
 
     Example:
         >>> explanation, = explain(load_model("resnet50"), [Image.open("face.png")])
@@ -66,7 +64,7 @@ def explain(
 
 
 def _explain_batch(
-    model: EmotionModel, faces: Sequence[Face], target: int | None, method: str, stage: str, layer: nn.Module
+    model: EmotionModel, faces: Sequence[FaceImage], target: int | None, method: str, stage: str, layer: nn.Module
 ) -> list[Explanation]:
     with exclusive(model):
         start = time.perf_counter()
@@ -79,13 +77,15 @@ def _explain_batch(
             features, logits = forward_cut(model, inputs, layer)
             class_maps, targets = None, _targets(logits, target)
             heatmaps = _heatmaps(model, method, features, logits, targets)
-        probabilities = calibrated(model, logits)
         spatial, channel = model.spatial_attention, model.channel_attention
-        spatial_attention = None if spatial is None else spatial.map.cpu().numpy()
-        channel_attention = None if channel is None else channel.weights.cpu().numpy()
+        spatial_map = None if spatial is None else spatial.map
+        channel_weights = None if channel is None else channel.weights
+        spatial_attention = None if spatial_map is None else spatial_map.cpu().numpy()
+        channel_attention = None if channel_weights is None else channel_weights.cpu().numpy()
         seconds = (time.perf_counter() - start) / len(faces)
 
-    logits = logits.detach().cpu().numpy()
+    logit_values = logits.detach().cpu().numpy()
+    probabilities = to_probabilities(logit_values, model.temperature)
     return [
         Explanation(
             model_name=model.name,
@@ -93,7 +93,7 @@ def _explain_batch(
             stage=stage,
             target=targets[n],
             probabilities=probabilities[n],
-            logits=logits[n],
+            logits=logit_values[n],
             heatmap=heatmaps[n],
             class_maps=None if class_maps is None else class_maps[n],
             spatial_attention=None if spatial_attention is None else spatial_attention[n],
@@ -109,7 +109,7 @@ def _targets(logits: Tensor, target: int | None) -> list[int]:
 
 
 def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """The logits (N, 7) and the signed Grad-CAM maps of all emotions (N, 7, h, w)."""
+    """Returns the logits (N, 7) and the signed Grad-CAM maps of all emotions (N, 7, h, w)."""
     closed_form = CLOSED_FORMS.get(type(model)) if stage == model.stages[-1] else None
     if closed_form:
         with torch.inference_mode():
@@ -122,7 +122,7 @@ def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Modul
 
 
 def _heatmaps(model: EmotionModel, method: str, features: Tensor, logits: Tensor, targets: list[int]) -> np.ndarray:
-    """The targets' heat maps, (N, h, w)."""
+    """Returns the heat maps of the targets, (N, h, w)."""
     if method == "eigencam":
         return eigencam(features)
     gradients = logit_gradients(logits, features, torch.tensor(targets)[:, None])

@@ -1,4 +1,4 @@
-"""What a model costs: its parameters, and the multiply-adds of one face."""
+"""Model complexity: parameters, and multiply-adds per image."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -7,12 +7,12 @@ from fer_models.architectures import EmotionModel
 
 
 def count_parameters(model: EmotionModel) -> int:
-    """The number of trained values."""
+    """Number of parameters."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def count_multiply_adds(model: EmotionModel) -> int:
-    """Multiply-adds of one face in evaluation mode, of convolutions and matrix products (the rest is below 1 %)."""
+    """Multiply-adds per image in eval mode, in convolutions and matrix products (the rest is below 1 %)."""
     model.eval()
     device = next(model.parameters()).device
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

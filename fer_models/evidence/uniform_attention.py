@@ -1,0 +1,44 @@
+"""Uniform attention: predictions with the spatial attention replaced by its mean over all places."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from fer_models.architectures import EmotionModel
+from fer_models.architectures.attention import SpatialAttention
+from fer_models.inference import FaceImage, exclusive, predict
+
+
+def predict_with_uniform_attention(model: EmotionModel, faces: Sequence[FaceImage]) -> np.ndarray:
+    """`predict` with each face's spatial attention replaced by its mean over all places.
+
+    If the predictions stay the same, the network does not use where it attends, and the attention map does not explain
+    its predictions.
+
+    Args:
+        model: has spatial attention; not changed, but a copy of it takes as much memory again.
+        faces: as in `predict`.
+
+    Returns:
+        float32 (N, 7), calibrated with the same temperature.
+
+    Raises:
+        ValueError, TypeError: as `predict`, or the model has no spatial attention.
+
+    Source: after Jain and Wallace, "Attention is not Explanation", NAACL 2019, arXiv:1902.10186, who shuffle attention
+    over words.
+    """
+    if model.spatial_attention is None:
+        raise ValueError(f"{model.name} has no spatial attention to make uniform.")
+    with exclusive(model):
+        network = copy.deepcopy(model)
+    assert network.spatial_attention is not None
+    network.spatial_attention.register_forward_hook(_average)
+    return predict(network, faces)
+
+
+def _average(attention: SpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
+    assert attention.map is not None  # the forward pass has just stored it
+    return inputs[0] * attention.map.mean(dim=(1, 2))[:, None, None, None]

@@ -1,0 +1,15 @@
+"""Inference: from faces to logits, calibrated probabilities and prediction sets."""
+
+from fer_models.inference.prediction import FaceImage, batched, exclusive, predict, preprocess
+from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
+
+__all__ = [
+    "FaceImage",
+    "batched",
+    "exclusive",
+    "jensen_shannon",
+    "predict",
+    "prediction_set",
+    "preprocess",
+    "to_probabilities",
+]

@@ -1,0 +1,13 @@
+"""Markdown tables, as the documentation, the page and the command line show them."""
+
+from collections.abc import Iterable
+
+
+def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of formatted cells, without a trailing newline."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
+
+
+def code(name: str) -> str:
+    """A name in backticks."""
+    return f"`{name}`"
