@@ -1,0 +1,23 @@
+"""The package's metadata."""
+
+import tomllib
+from pathlib import Path
+
+from fer_models.architectures import MODELS
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_requirements_are_the_packages_own_and_its_extras() -> None:
+    """Spaces install requirements.txt before the rest of the repository is there, so it cannot name the package."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    listed = {line for line in lines if line and not line.startswith("#")}
+    project = PROJECT["project"]
+    assert listed == set(project["dependencies"]).union(*project["optional-dependencies"].values())
+
+
+def test_the_wheel_holds_checkpoints_that_are_there() -> None:
+    files = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert all((ROOT / source).is_file() for source in files)
+    assert {Path(source).parent.name for source in files} <= set(MODELS)
