@@ -43,7 +43,7 @@ def render_analysis(
     return f"""
     {render_consensus(explanations, record)}
     <p class="legend">{METHODS[explanations[0].method]}. The colours of a heat map run from 0 to its own maximum,
-    so compare maps by their numbers. The colours of a gate (CBAM) run from 0, nothing passes, to 1, everything passes;
+    so compare maps by their numbers. The colours of an attention gate run from 0, nothing passes, to 1, everything passes;
     softmax attention is shown as a multiple of its mean. On faces like FER-2013's, a model's 90 % set holds the label
     nine times in ten.</p>
     <div class="cards" style="{style}">{cards}</div>

@@ -147,7 +147,7 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
             f"incomplete, changed, or a Git LFS pointer. {_remedy(name)}"
         )
     try:
-        model = create_model(name, **config["architecture"])
+        model = create_model(name, **model_class(name).complete(config["architecture"]))
         model.load_state_dict(load(content))
     except (SafetensorError, RuntimeError, TypeError) as error:
         problem = shorten(str(error), 200)  # PyTorch lists every tensor

@@ -4,12 +4,18 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from fer_models import CheckpointError, create_model, load_model
+from fer_models import CheckpointError, create_model, load_model, predict
 from fer_models.checkpoints import save_checkpoint
+from fer_models.data.fer2013 import load_fer2013
+from fer_models.evaluation.results import read_evaluation
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "data" / "fer2013"
 
 CONFIG = {"widths": [4, 8, 8], "hidden": 16}
 
@@ -108,6 +114,25 @@ def test_an_environment_variable_names_the_weights_folder(weights: Path, monkeyp
     assert load_model("baseline_cnn").temperature == 1.5
     with pytest.raises(CheckpointError, match=r"attn_cnn/config\.json is missing.*\$FER_LENS_WEIGHTS"):
         load_model("attn_cnn")
+
+
+def test_the_first_attention_checkpoints_have_sigmoid_gates() -> None:
+    """Their config.json does not mention attention, or says True or False. Loaded as a softmax, they answer wrongly."""
+    kinds = {"": "sigmoid", "paper": "sigmoid", "without_attention": "none"}
+    for recipe, kind in kinds.items():
+        assert load_model("attn_cnn", ROOT / "weights" / recipe).config["attention"] == kind
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs FER-2013")
+@pytest.mark.parametrize("recipe", ["", "paper", "without_attention"])
+def test_the_shipped_checkpoints_give_the_stored_predictions(recipe: str) -> None:
+    folder = ROOT / "weights" / recipe
+    images = load_fer2013(DATA).test.images[:32]
+    for name in ("baseline_cnn", "attn_cnn"):
+        if (folder / name).is_dir():
+            stored = read_evaluation(folder / name).predictions.probabilities[:32]
+            found = predict(load_model(name, folder), list(images.numpy()))
+            np.testing.assert_allclose(found, stored, atol=2e-3)
 
 
 def test_the_shipped_checkpoints_load() -> None:

@@ -1,6 +1,6 @@
 """Attention CNN: a compact residual network with spatial attention before its classification head."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -77,6 +77,10 @@ class AttentionCNN(EmotionModel):
         self.attention = nn.Identity() if attention == "none" else SpatialAttention(normalisation=attention)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
+
+    @classmethod
+    def complete(cls, architecture: dict[str, Any]) -> dict[str, Any]:
+        return {"attention": "sigmoid"} | architecture  # the first checkpoints had no other kind
 
     @classmethod
     def describe(cls, architecture: dict) -> str:

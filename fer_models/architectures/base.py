@@ -1,5 +1,7 @@
 """Base class of all models: the interface that the rest of the package uses."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
@@ -62,6 +64,11 @@ class EmotionModel(nn.Module):
     def describe(cls, architecture: dict) -> str:
         """Returns the description of a checkpoint with these constructor arguments."""
         return cls.description
+
+    @classmethod
+    def complete(cls, architecture: dict[str, Any]) -> dict[str, Any]:
+        """The constructor arguments of a stored checkpoint, also of one written before an argument existed."""
+        return architecture
 
     @property
     def spatial_attention(self) -> SpatialAttention | None:
