@@ -55,10 +55,10 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO if is_main_process else logging.WARNING, format="%(message)s")
     names = list(RECIPES[arguments.recipe]) if arguments.model == "all" else [arguments.model]
     try:
-        backbone = _backbone_for(names, arguments)
+        backbones = _read_backbones(names, arguments)
         data = load_fer2013(arguments.data)
         for name in names:
-            train_one(name, arguments, data, backbone)
+            train_one(name, arguments, data, backbones.get(name, {}))
     except (BackboneError, CheckpointError, DataError, StateError, LossNotFinite) as error:
         log.error("%s", error)
         return 1
@@ -80,7 +80,7 @@ def train_one(name: str, arguments: argparse.Namespace, data: FER2013, backbone:
         torch.set_float32_matmul_precision("high")
     set_seed(arguments.seed)
     model = create_model(name, **recipe.architecture)
-    parts = load_backbone(model, backbone) if MODELS[name].pretrained and backbone else {}
+    parts = load_backbone(model, backbone) if backbone else {}
     teacher = load_model(recipe.teacher, arguments.teacher_weights, accelerator.device) if recipe.teacher else None
     run_dir = Path(arguments.runs) / name
     if arguments.minutes:
@@ -174,7 +174,7 @@ def parse_arguments() -> argparse.Namespace:
         choices=list(RECIPES),
         help="default: best accuracy for the compute; paper: the settings of the student paper; without_attention and "
         "sigmoid_attention: attn_cnn without attention or with sigmoid gates; trunk, grow, enlarge and finish: the "
-        "ResNets in four parts, for a machine without an accelerator (see README)",
+        "ResNets in four parts, for a machine without an accelerator (see docs/training.md)",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, metavar="N", help="scale the recipe to N epochs, e.g. 0.1 for a trial")
@@ -191,8 +191,8 @@ def parse_arguments() -> argparse.Namespace:
         "--backbone-weights",
         default="imagenet",
         metavar="FILE",
-        help="initial weights of a ResNet: 'imagenet' (from torchvision, downloaded once), 'none', or a .safetensors "
-        "or .pth file, complete or partial",
+        help="initial weights of models that start from some: 'imagenet' (from torchvision, downloaded once), 'none', "
+        "or a .safetensors or .pth file, complete or partial",
     )
     parser.add_argument("--resume", action="store_true", help="continue from the saved state, if there is one")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: 0)")
@@ -226,12 +226,17 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def _backbone_for(names: list[str], arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
-    """Reads the pretrained tensors that the models need, before the data, so that an error appears immediately."""
-    sources = {MODELS[name].pretrained for name in names} - {None}
-    if arguments.backbone_weights == "none" or not sources:
+def _read_backbones(names: list[str], arguments: argparse.Namespace) -> dict[str, dict[str, torch.Tensor]]:
+    """Pretrained tensors by model, for the models that start from some.
+
+    They are read before the data, so that an error appears immediately, and each source once.
+    """
+    if arguments.backbone_weights == "none":
         return {}
-    return read_backbone(sources.pop() if arguments.backbone_weights == "imagenet" else arguments.backbone_weights)
+    file = None if arguments.backbone_weights == "imagenet" else arguments.backbone_weights
+    sources = {name: file or MODELS[name].pretrained for name in names if MODELS[name].pretrained}
+    tensors = {source: read_backbone(source) for source in set(sources.values())}
+    return {name: tensors[source] for name, source in sources.items()}
 
 
 def _earlier_run(backbone_weights: str) -> tuple[dict | None, list[dict[str, float]]]:

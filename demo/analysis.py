@@ -1,4 +1,4 @@
-"""What the models say about a face, and the evidence for their maps. Knows nothing of the page."""
+"""Explanations of one face by all models, and evidence for their maps. Does not import the page."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ def render_analysis(
     Args:
         crop: the face.
         models: by name; those that the explanations come from.
-        explanations: one a model.
+        explanations: one per model.
         accuracies: of each model on FER-2013's test faces, in [0, 1], by name, where they are known.
         record: accuracy of all models together on these faces, see `describe_record`.
     """
@@ -43,9 +43,9 @@ def render_analysis(
     return f"""
     {render_consensus(explanations, record)}
     <p class="legend">{METHODS[explanations[0].method]}. The colours of a heat map run from 0 to its own maximum,
-    so compare maps by their numbers. The colours of an attention gate run from 0, nothing passes, to 1, everything passes;
-    softmax attention is shown as a multiple of its mean. On faces like FER-2013's, a model's 90 % set holds the label
-    nine times in ten.</p>
+    so compare maps by their numbers. The colours of an attention gate run from 0 (nothing passes) to 1 (everything
+    passes); softmax attention is shown as a multiple of its mean. On faces like FER-2013's, a model's 90 % set contains
+    the label in 90 % of cases.</p>
     <div class="cards" style="{style}">{cards}</div>
     {render_map_agreement(explanations)}"""
 
@@ -133,7 +133,7 @@ def _heat_figure(title: str, explanation: Explanation) -> str:
     method = METHODS[explanation.method].title
     emotion = EMOTIONS[explanation.target]
     if explanation.is_empty:
-        return f'<p class="empty">{method} is empty: at this layer, nothing in the picture speaks for {emotion}.</p>'
+        return f'<p class="empty">{method} is empty: at this layer, nothing in the picture supports {emotion}.</p>'
     height, width = explanation.heatmap.shape
     caption = f"<b>{method}</b> for {emotion}<br>{explanation.stage}, {height} × {width} cells"
     ends = (0, float(explanation.heatmap.max()))

@@ -16,7 +16,7 @@ from fer_models.inference.probabilities import jensen_shannon
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 # From this share of equal answers on, two models are said to count as one.
-SAME_ANSWERS = 0.95
+COUNT_AS_ONE = 0.95
 
 
 def describe_record(results: Mapping[str, Evaluation]) -> str:
@@ -37,7 +37,7 @@ def describe_record(results: Mapping[str, Evaluation]) -> str:
         f" {MODELS[first].title} and {MODELS[second].title} give the same answer on {share:.1%} of "
         "them: count these two as one."
         for (first, second), share in shares.items()
-        if share >= SAME_ANSWERS
+        if share >= COUNT_AS_ONE
     )
     return f"On FER-2013's test faces this mean is right {mean.accuracy:.1%} of the time.{twins}"
 
@@ -46,7 +46,7 @@ def render_consensus(explanations: Sequence[Explanation], record: str) -> str:
     """Who agrees in one sentence, then the mean of all answers.
 
     Args:
-        explanations: one a model.
+        explanations: one per model.
         record: as `describe_record` returns it.
     """
     sentence = f'<p class="verdict" role="status">{agreement_sentence(explanations)}</p>'
@@ -101,8 +101,8 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
     <section class="map-agreement">
       <h3>Do the models look at the same places?</h3>
       <div class="scrolling"><table class="plain lined"><tr><td></td>{head}</tr>{rows}</table></div>
-      <p class="legend">Rank correlation of two heat maps (1: the same order of places, 0: nothing to do with each
-      other), and how much their hottest fifths overlap (unrelated maps: 11 %). Faces have the same position in
+      <p class="legend">Rank correlation of two heat maps (1: the same order of places, 0:
+      unrelated), and how much their hottest fifths overlap (unrelated maps: 11 %). Faces have the same position in
       every picture, so maps of different faces agree, too: “Trust the maps?” shows by how much.</p>
     </section>"""
 

@@ -6,20 +6,20 @@ from pathlib import Path
 import gradio as gr
 
 from fer_models.architectures import MODELS
-from fer_models.checkpoints import EvaluationError
+from fer_models.checkpoints import CONFUSION_FILE, CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, EvaluationError
 from fer_models.evaluation.results import Evaluation, read_evaluation, read_variants
 from fer_models.evaluation.table import PEERS, confidence_table, render_tables
 
 PICTURES = {
-    "confusion_matrix.png": "Confusion matrices",
-    "reliability.png": "Reliability: how often an answer given with some confidence is right",
-    "learning_curves.png": "Learning curves",
-    "samples.png": "Sample predictions",
+    CONFUSION_FILE: "Confusion matrices",
+    RELIABILITY_FILE: "Reliability: accuracy at each level of confidence",
+    CURVES_FILE: "Learning curves",
+    SAMPLES_FILE: "Sample predictions",
 }
 CONFIDENCE = """\
 On PrivateTest, in percent except for the number of emotions. The expected calibration error (ECE) is the mean gap
-between confidence and accuracy, before and after temperature scaling on PublicTest. A *90 % set* is built to hold the
-label nine times in ten over all faces, not for each emotion: the last columns show how often it does."""
+between confidence and accuracy, before and after temperature scaling on PublicTest. A *90 % set* is built to contain
+the label in 90 % of all faces, not for each emotion: the last columns show how often it does."""
 SAMPLES_MISSING = """\
 Sample predictions show faces of FER-2013, which this project may not pass on. If you have the data set, make them with
 `python -m fer_models.evaluation --data PATH`."""
@@ -40,7 +40,7 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
     """Adds the tab's contents to the page under construction.
 
     Args:
-        weights_dir: the folder with one folder a model in it.
+        weights_dir: the folder with one folder per model in it.
         results, problems: as `read_results` returns them.
     """
     try:
@@ -70,7 +70,7 @@ def _title(name: str) -> str:
 
 def _show_pictures(heading: str, files: dict[str, Path]) -> None:
     there = {name: file for name, file in files.items() if file.is_file()}
-    if not there and heading != PICTURES["samples.png"]:
+    if not there and heading != PICTURES[SAMPLES_FILE]:
         return
     gr.Markdown(f"## {heading}")
     if not there:

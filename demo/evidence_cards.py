@@ -45,7 +45,7 @@ def _uniform_attention(evidence: Evidence) -> str:
     top, before = evidence.uniform.argmax(), evidence.explanation.probabilities
     return (
         f"<p>With uniform attention (the same everywhere), the model says {EMOTIONS[top]} "
-        f"{evidence.uniform[top]:.0%}; as it is, {evidence.explanation.emotion} {before.max():.0%}.</p>"
+        f"{evidence.uniform[top]:.0%}; unchanged, {evidence.explanation.emotion} {before.max():.0%}.</p>"
     )
 
 

@@ -1,4 +1,4 @@
-"""Colour-mapped layers to lie over a face, and pictures as data URLs."""
+"""Colour-mapped overlays for a face, and pictures as data URLs."""
 
 import base64
 import io

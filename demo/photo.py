@@ -1,4 +1,4 @@
-"""From an uploaded file to face crops: opened, faces found, cropped. Knows nothing of the page."""
+"""From an uploaded file to face crops: opened, faces found, cropped. Does not import the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -150,8 +150,8 @@ class Responses:
         with _errors_as_a_sentence():
             for explanation in explanations:
                 name = explanation.model_name
-                report = partial(_report, progress, len(tested), len(explanations), MODELS[name].title)
-                tested.append(examine(self.models[name], crops[chosen], explanation, report))
+                show_progress = partial(_report, progress, len(tested), len(explanations), MODELS[name].title)
+                tested.append(examine(self.models[name], crops[chosen], explanation, show_progress))
                 yield render_evidence(tested)
 
 

@@ -24,8 +24,8 @@ the model or nothing of this face: {kinds}. Right of the line the map is better;
 line, no difference was found."""
 DEPENDENCE = """\
 How much of a map remains (mean rank correlation, from -1 to 1, with its 95 % interval) in {kinds}. Far right, the map
-stays the same whatever the face, the emotion or the weights; far left, it is inverted, which random weights do as
-easily (Adebayo et al. 2018). Faces have the same position in every picture, so some similarity is expected."""
+stays the same whatever the face, the emotion or the weights; far left, it is inverted, and random weights often invert
+it (Adebayo et al. 2018). Faces have the same position in every picture, so some similarity is expected."""
 REGIONS_LEGEND = """\
 Where Grad-CAM's heat lies, by the emotion of the label. The stronger the colour, the more heat per area: full colour
 means at least three times the mean. FER-2013's faces come without landmarks, so the regions are those of a mean face.
@@ -49,7 +49,7 @@ def build_trust_tab(weights_dir: Path) -> None:
     """Adds the tab's contents to the page under construction.
 
     Args:
-        weights_dir: the folder with one folder a model in it.
+        weights_dir: the folder with one folder per model in it.
     """
     measured, problems = {}, []
     for name, architecture in MODELS.items():
@@ -70,7 +70,7 @@ def build_trust_tab(weights_dir: Path) -> None:
     if between:
         gr.Markdown(f"## Do the models look at the same places?\n{between}", elem_classes=TEXT)
     gr.HTML(_region_tables(measured), elem_classes="trust")
-    with gr.Accordion("All figures", open=False):
+    with gr.Accordion("All statistics", open=False):
         for table in (report.faithfulness_table, report.dependence_table, report.regions_table):
             gr.Markdown(table(measured, _title), elem_classes=TEXT)
 
@@ -81,7 +81,7 @@ def _title(name: str) -> str:
 
 def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     plots = {
-        name: {key: figures["advantage"] for key, figures in model.statistics["maps"].items()}
+        name: {key: statistics["advantage"] for key, statistics in model.statistics["maps"].items()}
         for name, model in measured.items()
     }
     everywhere = [
@@ -101,7 +101,7 @@ def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
 
 def _dependence_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     plots = {
-        name: {key: _dependence(figures) for key, figures in model.statistics["maps"].items()}
+        name: {key: _dependence(statistics) for key, statistics in model.statistics["maps"].items()}
         for name, model in measured.items()
     }
     return f"""
@@ -110,10 +110,10 @@ def _dependence_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
     {_plots(plots, DEPENDENCE_NAMES, (-1, 1))}"""
 
 
-def _dependence(figures: dict) -> dict[str, Estimate | None]:
-    marks = {"other": figures["across_faces"]["rank_correlation"]}
-    if figures["sanity"]:
-        steps = list(figures["sanity"].values())
+def _dependence(statistics: dict) -> dict[str, Estimate | None]:
+    marks = {"other": statistics["across_faces"]["rank_correlation"]}
+    if statistics["sanity"]:
+        steps = list(statistics["sanity"].values())
         marks |= {"head": steps[0], "everything": steps[-1]}
     return marks
 
@@ -178,7 +178,7 @@ def _region_tables(measured: Mapping[str, MeasuredExplanations]) -> str:
             "</table></article>"
         )
     return f"""
-    <h2>On which parts of the face does the heat lie?</h2>
+    <h2>On which parts of the face is the heat?</h2>
     <p class="legend">{REGIONS_LEGEND.format(few=FEW_FACES)}</p>
     <div class="cards wide">{"".join(cards)}</div>"""
 

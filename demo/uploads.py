@@ -8,7 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_models.data.images import opaque
 
-# Only formats that Pillow decodes by itself: its EPS reader, for one, would start Ghostscript on the visitor's file.
+# Only formats that Pillow decodes by itself: its EPS reader, for example, would start Ghostscript on the upload.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 # The largest picture that is decoded: 50 million pixels, as many as most phones take. Decoding and reducing one takes
@@ -55,7 +55,7 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("1", "P"):
-        image = image.convert("RGBA")  # else reducing it would drop pixels instead of averaging them
+        image = image.convert("RGBA")  # otherwise reducing it would drop pixels instead of averaging them
     # First of all: a JPEG is then already decoded at a reduced size. Pillow cannot reduce 16 bits beforehand.
     image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=None if image.mode.startswith("I;16") else 2.0)
     image = ImageOps.exif_transpose(image)

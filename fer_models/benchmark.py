@@ -131,8 +131,8 @@ def print_peak_memory(names: list[str]) -> None:
     for name in names:
         # "spawn" and one task per process: a forked or reused process would start with memory of other tasks.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
-            figures = list(processes.map(peak_memory, [name] * 4, ("forward", "explain", "library", "explain 16")))
-        cells = [f"{loaded:.0f}" for loaded, _ in figures[:1]] + [f"{peak - loaded:.0f}" for loaded, peak in figures]
+            peaks = list(processes.map(peak_memory, [name] * 4, ("forward", "explain", "library", "explain 16")))
+        cells = [f"{loaded:.0f}" for loaded, _ in peaks[:1]] + [f"{peak - loaded:.0f}" for loaded, peak in peaks]
         print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
 
 
@@ -157,12 +157,12 @@ def print_memory_growth(names: list[str], calls: int = 1000) -> None:
     print("|---|---|---|")
     for name in names:
         model, faces = shipped(name), random_faces(1)
-        figures = []
+        cells = []
         for count in (100, calls):
             for _ in range(count):
                 explain(model, faces)
-            figures.append(f"{resident('VmRSS'):.1f}")
-        print(f"| `{name}` | {' | '.join(figures)} |", flush=True)
+            cells.append(f"{resident('VmRSS'):.1f}")
+        print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
 
 
 def resident(field: str) -> float:

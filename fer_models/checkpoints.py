@@ -31,6 +31,10 @@ PREDICTIONS_FILE = "test_predictions.safetensors"
 EXPLANATIONS_FILE = "explanations.json"
 EXPLANATION_MAPS_FILE = "explanation_maps.safetensors"
 CARD_FILE = "README.md"
+CONFUSION_FILE = "confusion_matrix.png"
+RELIABILITY_FILE = "reliability.png"
+CURVES_FILE = "learning_curves.png"
+SAMPLES_FILE = "samples.png"
 
 REQUIRED_KEYS = {"name", "architecture", "sha256", "temperature", "conformal_threshold"}
 WEIGHTS_VARIABLE = "FER_LENS_WEIGHTS"

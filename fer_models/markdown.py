@@ -1,6 +1,8 @@
 """Markdown tables, as the documentation, the page and the command line show them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+Label = Callable[[str], str]  # from a model's name to the text that is shown for it
 
 
 def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -15,7 +15,7 @@ DEFAULTS = (OWN_PREDICTION, -1, "gradcam")
 
 
 def pattern(label: int, variant: int) -> np.ndarray:
-    """uint8 (48, 48): a bright bar whose row tells the label, on noise that tells the variant."""
+    """uint8 (48, 48): a bright bar whose row encodes the label, on noise that encodes the variant."""
     image = np.random.default_rng(variant).integers(0, 80, (48, 48), dtype=np.uint8)
     image[6 * label + 3 : 6 * label + 8] = 230
     return image

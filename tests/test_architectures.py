@@ -1,4 +1,4 @@
-"""The four models and their attention."""
+"""The models and their attention."""
 
 import gc
 import math
@@ -24,8 +24,8 @@ def test_forward_is_the_head_after_the_features(name: str) -> None:
 
 
 def test_names_and_sizes() -> None:
-    assert MODEL_NAMES == ("baseline_cnn", "resnet50", "attn_cnn", "resnet50_cbam")
-    assert [create_model(name).input_size for name in MODEL_NAMES] == [128, 224, 128, 224]
+    assert MODEL_NAMES[:4] == ("baseline_cnn", "resnet50", "attn_cnn", "resnet50_cbam")
+    assert [create_model(name).input_size for name in MODEL_NAMES[:4]] == [128, 224, 128, 224]
     with pytest.raises(ValueError, match="no model named 'vgg'.*baseline_cnn"):
         create_model("vgg")
 

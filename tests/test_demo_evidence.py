@@ -154,7 +154,7 @@ def test_maps_are_tested_one_model_after_the_other(responses, crop):
         assert "random" in card
     # Untrained, attention is the same everywhere already.
     assert "has no attention to make uniform" in cards(steps[-1])["Baseline CNN"]
-    said = re.search(r"the model says (\w+ \d+%); as it is, (.+?)\.", cards(steps[-1])["Attention CNN"])
+    said = re.search(r"the model says (\w+ \d+%); unchanged, (.+?)\.", cards(steps[-1])["Attention CNN"])
     assert said[1] == said[2]
     assert list(responses.on_test([], None, [], progress)) == [NOTHING_YET]
 

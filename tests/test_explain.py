@@ -14,6 +14,7 @@ from torch import nn
 from fer_models.architectures import MODEL_NAMES, create_model
 from fer_models.architectures.base import EmotionModel
 from fer_models.architectures.baseline_cnn import BaselineCNN
+from fer_models.architectures.resnet50 import ResNet50
 from fer_models.checkpoints import load_model
 from fer_models.emotions import EMOTIONS
 from fer_models.explanations import METHODS, Explanation, explain
@@ -40,8 +41,8 @@ SMALL = {
 def _create(name: str, **config: object) -> EmotionModel:
     """A small model in which every part does something: no zero weights, running statistics of its own."""
     generator = torch.manual_seed(MODEL_NAMES.index(name))
-    model = create_model(name, **SMALL[name], **config).eval()
-    if name.startswith("resnet50"):
+    model = create_model(name, **SMALL.get(name, {}), **config).eval()
+    if isinstance(model, ResNet50):
         model.input_size = 64
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

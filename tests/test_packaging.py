@@ -1,5 +1,7 @@
 """The package's metadata."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -21,3 +23,12 @@ def test_the_wheel_holds_checkpoints_that_are_there() -> None:
     files = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert all((ROOT / source).is_file() for source in files)
     assert {Path(source).parent.name for source in files} <= set(MODELS)
+
+
+def test_the_library_needs_none_of_the_extras() -> None:
+    code = (
+        "import sys, fer_models, fer_models.evidence, fer_models.faces\n"
+        "extras = {'accelerate', 'gradio', 'huggingface_hub', 'jinja2', 'matplotlib'}\n"
+        "assert not extras & set(sys.modules), extras & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -164,7 +164,7 @@ def page(browser: webdriver.Chrome, server: tuple[str, Path]) -> Iterator[Page]:
 def analysed(page: Page) -> Page:
     """A page that shows the analysis of a portrait."""
     page.upload(EXAMPLES_DIR / "eileen_collins.jpg")
-    page.wait(lambda: len(page.all(".card")) == 4)
+    page.wait(lambda: len(page.all(".card")) == len(MODEL_NAMES))
     return page
 
 
@@ -173,7 +173,7 @@ def uploaded_files(folder: Path, name: str) -> list[Path]:
 
 
 def test_a_portrait_gets_four_predictions_and_six_maps_and_is_not_kept(analysed, uploads):
-    assert len(analysed.all(".card header strong")) == 4
+    assert len(analysed.all(".card header strong")) == len(MODEL_NAMES)
     assert len(analysed.all(".overlay img")) == 6
     assert "1 face found" in analysed.text("#faces")
     assert re.search("models? (see|disagree)", analysed.text(".verdict"))
@@ -184,7 +184,7 @@ def test_changing_the_emotion_changes_the_explanation_and_not_the_prediction(ana
     verdict = analysed.text(".verdict")
     analysed.choose("Emotion to explain", "fear")
     # A map, or the sentence that there is nothing in it.
-    analysed.wait(lambda: len(re.findall("for fear", analysed.text("#results"))) == 4)
+    analysed.wait(lambda: len(re.findall("for fear", analysed.text("#results"))) == len(MODEL_NAMES))
     assert analysed.text(".verdict") == verdict
 
 
@@ -204,7 +204,7 @@ def test_opacity_blends_the_face_with_the_colours_of_the_map(analysed):
 
 def test_each_face_of_a_group_can_be_picked(page):
     page.all("#examples img")[4].click()
-    page.wait(lambda: len(page.all("#faces input")) == 7 and len(page.all(".card")) == 4)
+    page.wait(lambda: len(page.all("#faces input")) == 7 and len(page.all(".card")) == len(MODEL_NAMES))
     first = page.all(".cards")[0].get_attribute("style")
     page.all("#faces img")[1].click()
     page.wait(lambda: page.all(".cards")[0].get_attribute("style") != first)
@@ -223,7 +223,7 @@ def test_a_broken_file_gets_a_sentence_and_the_next_one_a_result(page, uploads, 
     page.wait(lambda: sentence in page.text("#faces"))
     assert page.all(".card") == [] and uploaded_files(uploads, "broken.png") == []
     page.upload(EXAMPLES_DIR / "grace_hopper.jpg")
-    page.wait(lambda: len(page.all(".card")) == 4)
+    page.wait(lambda: len(page.all(".card")) == len(MODEL_NAMES))
 
 
 def test_covering_the_face_by_button_or_brush_asks_the_models_again(analysed):
@@ -246,7 +246,7 @@ def test_the_maps_of_all_models_are_tested_on_demand(analysed):
     next(button for button in analysed.all("button") if "trust these maps" in button.text).click()
     analysed.wait(lambda: any(button.is_displayed() for button in analysed.all("#test")))
     analysed.all("#test")[0].click()
-    analysed.wait(lambda: len(analysed.all("#evidence .card")) == 4)
+    analysed.wait(lambda: len(analysed.all("#evidence .card")) == len(MODEL_NAMES))
     assert all("Grad-CAM" in card.text for card in analysed.all("#evidence .card"))
     analysed.choose("Emotion to explain", "fear")
     analysed.wait(lambda: "Not tested yet" in analysed.text("#evidence"))
@@ -258,7 +258,7 @@ def test_the_evaluation_tab_shows_the_papers_table_beside_ours(page):
     rows = page.text("#accuracies")
     for accuracy in ("58.9", "43.5", "45.4", "67.4"):
         assert accuracy in rows
-    assert rows.count("ours") == 4 + 1  # four rows and the introduction
+    assert rows.count("ours") == len(MODEL_NAMES) + 1  # their rows and the introduction
 
 
 def test_a_phone_shows_everything_in_its_width(page):
@@ -266,7 +266,7 @@ def test_a_phone_shows_everything_in_its_width(page):
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         page.all("#examples img")[0].click()
-        page.wait(lambda: len(page.all(".card")) == 4)
+        page.wait(lambda: len(page.all(".card")) == len(MODEL_NAMES))
         assert page.browser.execute_script("return document.documentElement.scrollWidth") <= 390
         left_edges = {card.rect["x"] for card in page.all(".card")}
         assert len(left_edges) == 1, "the cards stand one above the other"

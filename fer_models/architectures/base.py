@@ -18,11 +18,11 @@ class EmotionModel(nn.Module):
         name: the key in MODELS.
         title: the display name.
         description: one sentence for the model card; `describe` adapts it to a checkpoint's architecture.
-        paper_accuracy: the student paper's accuracy on FER-2013 (its Table I), in percent; None if it has
-            none.
+        paper_accuracy: the student paper's accuracy on FER-2013 (its Table I), in percent; None if it has none.
         pretrained: torchvision's weights from which training starts; None for a model trained from scratch.
         input_layers: names of the submodules before the first stage.
         head: names of the submodules after the last stage.
+        output_layer: name of the last linear layer, which pretrained weights for other classes do not fill.
 
     Attributes:
         config: the constructor's keyword arguments, from which the model can be rebuilt.
@@ -42,6 +42,7 @@ class EmotionModel(nn.Module):
     input_layers: tuple[str, ...] = ()
     stages: tuple[str, ...]
     head: tuple[str, ...]
+    output_layer: str = "fc"
 
     def __init__(self, **config: object) -> None:
         super().__init__()
@@ -84,7 +85,8 @@ class EmotionModel(nn.Module):
 def grey_standardised(faces: Tensor) -> Tensor:
     """RGB faces (N, 3, S, S) in [0, 1] -> one channel (N, 1, S, S), approximately standardised.
 
-    FER-2013 is greyscale, so the three channels are equal and the networks trained from scratch use their mean. 0.5 and
-    0.25 are close to the data set's mean (0.508) and standard deviation (0.255).
+    FER-2013 is greyscale, so the three channels are equal and the networks trained from scratch use their mean. The
+    channels are views of one grey picture, so a common input for all models costs no memory. 0.5 and 0.25 are close to
+    the data set's mean (0.508) and standard deviation (0.255).
     """
     return (faces.mean(dim=1, keepdim=True) - 0.5) / 0.25

@@ -28,6 +28,7 @@ class BaselineCNN(EmotionModel):
     input_size = 128
     stages = ("block1", "block2", "block3")
     head = ("classifier",)
+    output_layer = "classifier.5"
 
     def __init__(
         self,

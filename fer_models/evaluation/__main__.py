@@ -39,8 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", metavar="PATH", help="path to FER-2013; without it, stored evaluations are read")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
-    parser.add_argument("--weights", type=Path, default=default_weights_dir(), metavar="DIR", help="default: weights")
+    parser.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help="default: all in DIR")
+    parser.add_argument(
+        "--weights", type=Path, default=default_weights_dir(), metavar="DIR", help="default: %(default)s"
+    )
     parser.add_argument("--device", default="cpu", help="device for the models, such as cuda; default: %(default)s")
     parser.add_argument(
         "--write",
@@ -58,6 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.explanations and options.write:
         parser.error("--write needs the tables of results, which --explanations does not print: leave one of them out.")
+
+    if options.models is None:
+        there = [name for name in MODELS if (options.weights / name).is_dir()]
+        options.models = there or list(MODELS)
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:

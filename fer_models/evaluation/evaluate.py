@@ -8,7 +8,11 @@ import numpy as np
 from fer_models.architectures import EmotionModel
 from fer_models.checkpoints import (
     CONFIG_FILE,
+    CONFUSION_FILE,
+    CURVES_FILE,
     HISTORY_FILE,
+    RELIABILITY_FILE,
+    SAMPLES_FILE,
     EvaluationError,
     read_config,
     read_history,
@@ -90,9 +94,9 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     title = f"{model.name} on {len(labels):,} test images"
     counts = np.array(metrics["test"]["confusion_matrix"])
     images = data.test.images.cpu().numpy()
-    plots.save(plots.draw_confusion_matrix(counts, title), directory / "confusion_matrix.png")
+    plots.save(plots.draw_confusion_matrix(counts, title), directory / CONFUSION_FILE)
     reliability = plots.draw_reliability(labels, uncalibrated, predictions.probabilities, title)
-    plots.save(reliability, directory / "reliability.png")
-    plots.save(plots.draw_learning_curves(history, f"{model.name} in training"), directory / "learning_curves.png")
-    plots.save(plots.draw_samples(images, labels, predictions.probabilities, title), directory / "samples.png")
+    plots.save(reliability, directory / RELIABILITY_FILE)
+    plots.save(plots.draw_learning_curves(history, f"{model.name} in training"), directory / CURVES_FILE)
+    plots.save(plots.draw_samples(images, labels, predictions.probabilities, title), directory / SAMPLES_FILE)
     return metrics

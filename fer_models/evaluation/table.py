@@ -1,6 +1,5 @@
 """Tables of results in Markdown: the accuracy of all models, and pairwise comparisons."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,7 +11,7 @@ from fer_models.evaluation.comparison import SIGNIFICANCE, compare
 from fer_models.evaluation.metrics import summarise, wilson_interval
 from fer_models.evaluation.model_card import describe_schedule
 from fer_models.evaluation.results import Evaluation, Predictions, Variant, check_same_images, mean_predictions
-from fer_models.markdown import code, markdown_table
+from fer_models.markdown import Label, code, markdown_table
 
 PEER_IMAGES = 3589  # PrivateTest
 
@@ -24,7 +23,7 @@ class Peer:
     Attributes:
         package: its name.
         url: its page in a package registry.
-        detail: the version or network measured, with a leading comma; "" if there is only one.
+        detail: the version or network measured, as it follows the name; "" if there is only one.
         right: number of correct predictions for the PEER_IMAGES images.
         leak_free: accuracy on the images without a copy in the other splits, in [0, 1]; None if not measured.
         parameters: number of trained parameters.
@@ -65,13 +64,12 @@ test images with an identical copy in the training or validation split."""
 RECALL_HEAD = "Recall by emotion, in percent: the share of the images with a label that the model predicts correctly."
 VARIANTS_HEAD = """\
 Models trained by other recipes, for comparison only: *paper* uses the student paper's settings without changes;
-*without_attention* is the default recipe of {attention} for the same network without its attention."""
+*without_attention* and *sigmoid_attention* are the default recipe of {attention} for the same network without its
+attention, or with sigmoid gates."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
 McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was
 trained once, so the variation between training seeds is not included."""
-
-Label = Callable[[str], str]
 
 
 def render_tables(
@@ -94,8 +92,9 @@ def render_tables(
     rows = [_model_row(result, label) for result in results.values()]
     # Each pair to compare: two names as shown, and the predictions of both.
     shown = {label(name): result.predictions for name, result in results.items()}
-    first_pair = (label("resnet50"), label("resnet50_cbam"))
-    pairs = sorted(combinations(shown, 2), key=lambda pair: pair != first_pair)
+    # Models that differ only by what one adds to the other come first.
+    named = sorted(combinations(results, 2), key=lambda pair: not issubclass(MODELS[pair[1]], MODELS[pair[0]]))
+    pairs = [(label(first), label(second)) for first, second in named]
     if len(results) > 1:
         mean, mean_name = mean_predictions(list(results.values())), f"mean of the {len(results)}"
         rows.append(_mean_row(mean_name, list(results.values()), mean))

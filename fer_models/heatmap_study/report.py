@@ -10,7 +10,7 @@ from fer_models.evidence.baselines import centred_gaussian
 from fer_models.evidence.sanity import SAME
 from fer_models.explanations import METHODS
 from fer_models.heatmap_study.measure import BASELINES, COMPARED, MeasuredExplanations, compare_maps
-from fer_models.markdown import code, markdown_table
+from fer_models.markdown import Label, code, markdown_table
 
 MAP_NAMES = {key: method.title for key, method in METHODS.items()} | {"attention": "spatial attention"}
 BASELINE_NAMES = {
@@ -33,7 +33,6 @@ SAME_GATES = 0.01
 DECIMALS = 3
 
 Measured = Mapping[str, MeasuredExplanations]
-Label = Callable[[str], str]
 
 
 def render_explanations(measured: Measured) -> str:

@@ -34,7 +34,7 @@ def read_backbone(source: str | Path | WeightsEnum) -> dict[str, Tensor]:
             return source.get_state_dict(progress=True, check_hash=True)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise BackboneError(
-                f"torchvision's ImageNet weights could not be downloaded ({error}). Connect to the network and start "
+                f"torchvision's pretrained weights could not be downloaded ({error}). Connect to the network and start "
                 "again, or give a local file, complete or partial: --backbone-weights FILE (or 'none' to train from "
                 "scratch)."
             ) from error
@@ -49,7 +49,7 @@ def read_backbone(source: str | Path | WeightsEnum) -> dict[str, Tensor]:
 
 
 def load_backbone(model: EmotionModel, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """Copies each tensor whose name the model has too; all others keep their initial values.
+    """Copies each tensor whose name the model also has; all others keep their initial values.
 
     A classifier for other classes (the 1000 of ImageNet) is skipped.
 
@@ -62,10 +62,12 @@ def load_backbone(model: EmotionModel, tensors: dict[str, Tensor]) -> dict[str, 
     # Counters of batch normalisation are skipped: torchvision's oldest files lack them, and nothing here uses them.
     own = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     tensors = {name: tensor for name, tensor in tensors.items() if name in own}
-    classifier = {
-        name for name, tensor in tensors.items() if name.startswith("fc.") and tensor.shape != own[name].shape
+    other_classes = {
+        name
+        for name, tensor in tensors.items()
+        if name.startswith(f"{model.output_layer}.") and tensor.shape != own[name].shape
     }
-    fitting = {name: tensor for name, tensor in tensors.items() if name not in classifier}
+    fitting = {name: tensor for name, tensor in tensors.items() if name not in other_classes}
     for name, tensor in fitting.items():
         if tensor.shape != own[name].shape:
             raise BackboneError(
