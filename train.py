@@ -172,8 +172,9 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: best accuracy for the compute; paper: the settings of the student paper; without_attention and "
-        "sigmoid_attention: attn_cnn without attention or with sigmoid gates; trunk, grow, enlarge and finish: the "
+        help="default: best accuracy for the compute; paper: the settings of the student paper; without_attention, "
+        "softmax_attention and sigmoid_attention: attn_cnn without attention, with one "
+        "softmax or with sigmoid gates; trunk, grow, enlarge and finish: the "
         "ResNets in four parts, for a machine without an accelerator (see docs/training.md)",
     )
     length = parser.add_mutually_exclusive_group()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fer_models.architectures import MODEL_NAMES, create_model
-from fer_models.architectures.attention import CBAM, ChannelAttention, SpatialAttention
+from fer_models.architectures.attention import CBAM, ChannelAttention, MultiHeadSpatialAttention, SpatialAttention
 from fer_models.inference.complexity import count_multiply_adds
 
 
@@ -127,3 +127,23 @@ def test_attention_maps_hold_neither_a_graph_nor_an_older_batch() -> None:
     module(torch.rand(3, 32, 7, 7))
     gc.collect()
     assert old() is None and module.spatial.map.shape == (3, 7, 7)
+
+
+def test_multi_head_attention_by_hand() -> None:
+    """Two heads of one channel each: one ignores the places, the other gives the second three times the weight."""
+    module = MultiHeadSpatialAttention(2, heads=2, hidden=1).eval()
+    features = torch.tensor([[[[2.0, 4.0]], [[0.0, 1.0]]]])
+    with torch.no_grad():
+        module.conv.weight.zero_()
+        module.conv.weight[0, 1, 1, 1] = math.sqrt(1 + module.bn.eps)  # the second channel as it is
+        module.score.weight[:, 0, 0, 0] = torch.tensor([0.0, math.log(3.0)])
+        result = module(features)
+    assert torch.allclose(result, torch.tensor([[[[2.0, 4.0]], [[0.0, 1.5]]]]))
+    assert torch.allclose(module.map, torch.tensor([[[0.75, 1.25]]]))  # the mean of (1, 1) and (0.5, 1.5)
+
+
+def test_multi_head_attention_starts_as_plain_pooling() -> None:
+    features = torch.rand(2, 32, 8, 8)
+    assert torch.allclose(MultiHeadSpatialAttention(32)(features), features)
+    with pytest.raises(ValueError, match="30 channels cannot be divided among 4 heads"):
+        MultiHeadSpatialAttention(30)

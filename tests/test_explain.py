@@ -209,6 +209,17 @@ def test_the_closed_forms_equal_automatic_differentiation(models, name):
         torch.testing.assert_close(weights[:, target], expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
 
 
+def test_several_heads_are_differentiated():
+    """Grad-CAM of all emotions equals the library's, through the attention's own scores."""
+    torch.manual_seed(0)
+    model = create_model("attn_cnn", **SMALL["attn_cnn"], attention="multihead").eval()
+    nn.init.normal_(model.attention.score.weight)
+    (explanation,) = explain(model, _faces(1))
+    assert explanation.spatial_attention.mean() == pytest.approx(1, abs=1e-5)
+    expected = np.concatenate([_library_maps("gradcam", model, model.stage3, _faces(1), target) for target in range(7)])
+    np.testing.assert_allclose(explanation.class_maps, expected, rtol=1e-3, atol=1e-7)
+
+
 def test_a_subclass_with_another_head_is_differentiated():
     class Doubled(BaselineCNN):
         def forward_head(self, features):

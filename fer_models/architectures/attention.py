@@ -82,6 +82,43 @@ class SpatialAttention(nn.Module):
         return features * weights
 
 
+class MultiHeadSpatialAttention(nn.Module):
+    """Softmax attention over places with several heads, each for its own group of channels.
+
+    l = conv1x1(ReLU(BN(conv3x3(F)))) scores every place once per head, from all channels and not only from their mean
+    and maximum. Head h multiplies its channels by s_h(p) = P softmax(l_h)(p), P the number of places. The last layer of
+    the scores starts at zero, so the attention starts as plain average pooling.
+
+    Args:
+        channels: of the features; a multiple of `heads`.
+        heads: number of softmaxes.
+        hidden: channels between the two convolutions.
+
+    Attributes:
+        map: float (N, H, W), the mean of s over the heads in the latest forward pass, detached; None before the first.
+            Not negative, with a mean of 1.
+    """
+
+    def __init__(self, channels: int, heads: int = 4, hidden: int = 64) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels cannot be divided among {heads} heads: choose a divisor.")
+        self.heads = heads
+        self.conv = nn.Conv2d(channels, hidden, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(hidden)
+        self.score = nn.Conv2d(hidden, heads, 1)
+        for parameter in self.score.parameters():
+            nn.init.zeros_(parameter)
+        self.map: Tensor | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, H, W) -> the same shape, each place multiplied by the weight of the channel's head."""
+        logits = self.score(torch.relu(self.bn(self.conv(features)))).flatten(2)
+        weights = (logits.softmax(dim=2) * logits.shape[2]).unflatten(2, features.shape[2:])
+        self.map = weights.mean(dim=1).detach()
+        return (features.unflatten(1, (self.heads, -1)) * weights[:, :, None]).flatten(1, 2)
+
+
 class CBAM(nn.Module):
     """CBAM: channel attention, then spatial attention (the order that Woo et al. 2018 found best)."""
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from fer_models.architectures.attention import Normalisation, SpatialAttention
+from fer_models.architectures.attention import MultiHeadSpatialAttention, Normalisation, SpatialAttention
 from fer_models.architectures.base import EmotionModel, grey_standardised
 from fer_models.emotions import EMOTIONS
 
@@ -36,8 +36,9 @@ class AttentionCNN(EmotionModel):
         blocks: residual blocks in each of the three stages.
         dropout: dropout probability of the pooled features before the linear layer.
         batch_norm: batch normalisation after each convolution of the body.
-        attention: normalisation of the spatial attention, "softmax" (the student paper's equation 4) or "sigmoid"
-            (CBAM's gates); "none" pools the features unweighted, as the control for measuring the effect of attention.
+        attention: the spatial attention: "softmax" over places (the student paper's equation 4), "multihead" for four
+            softmaxes, each over a quarter of the channels, or "sigmoid" (CBAM's gates). "none" pools the features
+            unweighted, as the control for measuring the effect of attention.
             Older checkpoints have True for "sigmoid" and False for "none".
     """
 
@@ -58,7 +59,7 @@ class AttentionCNN(EmotionModel):
         blocks: tuple[int, int, int] = (1, 1, 1),
         dropout: float = 0.2,
         batch_norm: bool = True,
-        attention: Normalisation | Literal["none"] | bool = "softmax",
+        attention: Normalisation | Literal["multihead", "none"] | bool = "softmax",
     ) -> None:
         if isinstance(attention, bool):
             attention = "sigmoid" if attention else "none"
@@ -74,7 +75,11 @@ class AttentionCNN(EmotionModel):
         self.stage1 = _residual_stage(widths[0], widths[0], 2, blocks[0], batch_norm)
         self.stage2 = _residual_stage(widths[0], widths[1], 2, blocks[1], batch_norm)
         self.stage3 = _residual_stage(widths[1], widths[2], 1, blocks[2], batch_norm)
-        self.attention = nn.Identity() if attention == "none" else SpatialAttention(normalisation=attention)
+        self.attention: nn.Module = nn.Identity()
+        if attention == "multihead":
+            self.attention = MultiHeadSpatialAttention(widths[2])
+        elif attention != "none":
+            self.attention = SpatialAttention(normalisation=attention)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[2], len(EMOTIONS))
 
@@ -89,8 +94,8 @@ class AttentionCNN(EmotionModel):
         return cls.description
 
     @property
-    def spatial_attention(self) -> SpatialAttention | None:
-        return self.attention if isinstance(self.attention, SpatialAttention) else None
+    def spatial_attention(self) -> SpatialAttention | MultiHeadSpatialAttention | None:
+        return self.attention if isinstance(self.attention, SpatialAttention | MultiHeadSpatialAttention) else None
 
     def forward_features(self, faces: Tensor) -> Tensor:
         return self.stage3(self.stage2(self.stage1(self.stem(grey_standardised(faces)))))

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from fer_models.architectures.attention import ChannelAttention, SpatialAttention
+from fer_models.architectures.attention import ChannelAttention, MultiHeadSpatialAttention, SpatialAttention
 
 
 class EmotionModel(nn.Module):
@@ -72,7 +72,7 @@ class EmotionModel(nn.Module):
         return architecture
 
     @property
-    def spatial_attention(self) -> SpatialAttention | None:
+    def spatial_attention(self) -> SpatialAttention | MultiHeadSpatialAttention | None:
         """The spatial attention module, whose `map` holds the weight of each cell, or None."""
         return None
 

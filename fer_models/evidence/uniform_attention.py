@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from fer_models.architectures import EmotionModel
-from fer_models.architectures.attention import SpatialAttention
+from fer_models.architectures.attention import MultiHeadSpatialAttention, SpatialAttention
 from fer_models.inference import FaceImage, exclusive, predict
 
 
@@ -39,6 +39,6 @@ def predict_with_uniform_attention(model: EmotionModel, faces: Sequence[FaceImag
     return predict(network, faces)
 
 
-def _average(attention: SpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
+def _average(attention: SpatialAttention | MultiHeadSpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
     assert attention.map is not None  # the forward pass has just stored it
     return inputs[0] * attention.map.mean(dim=(1, 2))[:, None, None, None]

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fer_models.architectures import EmotionModel
-from fer_models.architectures.attention import SpatialAttention
+from fer_models.architectures.attention import MultiHeadSpatialAttention, SpatialAttention
 from fer_models.architectures.attn_cnn import AttentionCNN
 from fer_models.architectures.baseline_cnn import BaselineCNN
 from fer_models.architectures.resnet50 import ResNet50, ResNet50CBAM
@@ -39,7 +39,7 @@ def behind_pool(model: ResNet50 | AttentionCNN, features: Tensor) -> tuple[Tenso
 
 def behind_spatial_attention(model: AttentionCNN, features: Tensor) -> tuple[Tensor, Tensor]:
     """z = W pool(s A) + b, where the weights s depend on A too."""
-    if model.spatial_attention is None:
+    if not isinstance(model.spatial_attention, SpatialAttention):
         return behind_pool(model, features)
     logits = model.forward_head(features)
     (weights,) = _derivatives(model.spatial_attention, model.fc.weight, features.flatten(2), _mean(features))
@@ -119,3 +119,10 @@ CLOSED_FORMS: dict[type[EmotionModel], Callable[..., tuple[Tensor, Tensor]]] = {
     AttentionCNN: behind_spatial_attention,
     ResNet50CBAM: behind_cbam,
 }
+
+
+def closed_form(model: EmotionModel) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    """The closed form for what stands behind a model's last stage; None where automatic differentiation is needed."""
+    if isinstance(model.spatial_attention, MultiHeadSpatialAttention):
+        return None
+    return CLOSED_FORMS.get(type(model))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fer_models.architectures import EmotionModel
 from fer_models.emotions import EMOTIONS
-from fer_models.explanations.closed_form import CLOSED_FORMS
+from fer_models.explanations.closed_form import closed_form
 from fer_models.explanations.explanation import Explanation
 from fer_models.explanations.gradients import forward_cut, logit_gradients
 from fer_models.explanations.methods import METHODS, eigencam, gradcam, library_heatmaps
@@ -110,11 +110,11 @@ def _targets(logits: Tensor, target: int | None) -> list[int]:
 
 def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Returns the logits (N, 7) and the signed Grad-CAM maps of all emotions (N, 7, h, w)."""
-    closed_form = CLOSED_FORMS.get(type(model)) if stage == model.stages[-1] else None
-    if closed_form:
+    by_hand = closed_form(model) if stage == model.stages[-1] else None
+    if by_hand:
         with torch.inference_mode():
             features = model.forward_features(inputs)
-            logits, weights = closed_form(model, features)
+            logits, weights = by_hand(model, features)
             return logits, gradcam(features, weights)
     features, logits = forward_cut(model, inputs, layer)
     gradients = logit_gradients(logits, features, torch.arange(len(EMOTIONS)).expand(len(inputs), -1))

@@ -80,7 +80,7 @@ _BASELINE = Recipe(
     augmentation=MILD,
     architecture={"widths": [32, 64, 128], "dropout": 0.2},
 )
-_ATTENTION = Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05)
+_ATTENTION = Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05, architecture={"attention": "multihead"})
 
 # The gradient of a gate is small, so with the common learning rate CBAM's gates would hardly change.
 _GATES = {"cbam": 10.0}
@@ -124,6 +124,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet50_cbam": _paper(224),
     },
     "without_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "none"})},
+    "softmax_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "softmax"})},
     "sigmoid_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "sigmoid"})},
     "trunk": {"resnet50": _TRUNK},
     "grow": {"resnet50": _GROW},
