@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer_models.architectures import MODELS
+from fer_models.architectures import MODELS, model_title
 from fer_models.checkpoints import CONFUSION_FILE, CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, EvaluationError
 from fer_models.evaluation.results import Evaluation, read_evaluation, read_variants
 from fer_models.evaluation.table import PEERS, confidence_table, render_tables
@@ -48,7 +48,7 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
     except EvaluationError as error:
         variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
     try:
-        details = render_tables(results, variants, _title) if results else ""
+        details = render_tables(results, variants, model_title) if results else ""
     except EvaluationError as error:
         details, problems = "", [*problems, f"The tables are left out: {error}"]
     gr.HTML(_render_accuracies(results), elem_id="accuracies")
@@ -58,14 +58,10 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
         gr.Markdown(f"## In detail\n{details}", elem_classes="details")
     if results:
         gr.Markdown(
-            f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results, _title)}", elem_classes="details"
+            f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results, model_title)}", elem_classes="details"
         )
     for file, heading in PICTURES.items():
         _show_pictures(heading, {name: weights_dir / name / file for name in results})
-
-
-def _title(name: str) -> str:
-    return MODELS[name].title
 
 
 def _show_pictures(heading: str, files: dict[str, Path]) -> None:

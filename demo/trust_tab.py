@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer_models.architectures import MODELS
+from fer_models.architectures import MODELS, model_title
 from fer_models.checkpoints import EvaluationError
 from fer_models.estimates import Estimate
 from fer_models.evidence import REGIONS, region_shares
@@ -61,22 +61,18 @@ def build_trust_tab(weights_dir: Path) -> None:
         gr.Markdown(NOTHING_MEASURED)
         return
 
-    gr.Markdown(report.conclusion(measured, _title), elem_classes=TEXT)
+    gr.Markdown(report.conclusion(measured, model_title), elem_classes=TEXT)
     for problem in problems:
         gr.HTML(f'<p class="problem">{escape(problem)}</p>')
     gr.HTML(_faithfulness_plots(measured), elem_classes="trust")
     gr.HTML(_dependence_plots(measured), elem_classes="trust")
-    between = report.between_models_table(measured, _title)
+    between = report.between_models_table(measured, model_title)
     if between:
         gr.Markdown(f"## Do the models look at the same places?\n{between}", elem_classes=TEXT)
     gr.HTML(_region_tables(measured), elem_classes="trust")
     with gr.Accordion("All statistics", open=False):
         for table in (report.faithfulness_table, report.dependence_table, report.regions_table):
-            gr.Markdown(table(measured, _title), elem_classes=TEXT)
-
-
-def _title(name: str) -> str:
-    return MODELS[name].title
+            gr.Markdown(table(measured, model_title), elem_classes=TEXT)
 
 
 def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:

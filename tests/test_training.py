@@ -378,7 +378,7 @@ def test_the_run_that_made_the_backbone_is_recorded(tmp_path: Path) -> None:
 
 def test_two_processes_train_one_model(kaggle_folder: Path, tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    arguments = [*launch, *command(kaggle_folder, tmp_path, "--epochs", "2")]
+    arguments = [*launch, *command(kaggle_folder, tmp_path, "--minutes", "0.2")]
     finished = subprocess.run(arguments, cwd=ROOT, env=environment(tmp_path), capture_output=True, timeout=240)
     assert finished.returncode == 0, finished.stderr.decode()
     config = json.loads((tmp_path / "weights" / "baseline_cnn" / "config.json").read_text())

@@ -24,6 +24,11 @@ def model_class(name: str) -> type[EmotionModel]:
     return MODELS[name]
 
 
+def model_title(name: str) -> str:
+    """What people call a model, such as "ResNet-50 + CBAM"."""
+    return model_class(name).title
+
+
 def create_model(name: str, **config: Any) -> EmotionModel:
     """Builds a model with newly initialised weights.
 

@@ -39,10 +39,12 @@ def behind_pool(model: ResNet50 | AttentionCNN, features: Tensor) -> tuple[Tenso
 
 def behind_spatial_attention(model: AttentionCNN, features: Tensor) -> tuple[Tensor, Tensor]:
     """z = W pool(s A) + b, where the weights s depend on A too."""
-    if not isinstance(model.spatial_attention, SpatialAttention):
+    attention = model.spatial_attention
+    if attention is None:
         return behind_pool(model, features)
+    assert isinstance(attention, SpatialAttention)  # `closed_form` returns None for several heads
     logits = model.forward_head(features)
-    (weights,) = _derivatives(model.spatial_attention, model.fc.weight, features.flatten(2), _mean(features))
+    (weights,) = _derivatives(attention, model.fc.weight, features.flatten(2), _mean(features))
     return logits, weights
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from fer_models.architectures import EmotionModel
 from fer_models.data.augmentation import augment
@@ -38,9 +39,10 @@ def fit_to_minutes(
     start = time.monotonic()
     epoch_seconds = {size: _epoch_seconds(recipe, model, data, accelerator, size) for size, _ in recipe.stages}
     left = max(1.0, 60 * minutes - (time.monotonic() - start))
-    fitted = recipe.scaled_to(
-        recipe.epochs * left / sum(epochs * epoch_seconds[size] for size, epochs in recipe.stages)
-    )
+    seconds = sum(epochs * epoch_seconds[size] for size, epochs in recipe.stages)
+    # Each process measures a little differently, but all must train for the same number of steps.
+    (epochs_in_all,) = broadcast_object_list([recipe.epochs * left / seconds])
+    fitted = recipe.scaled_to(epochs_in_all)
     for size, epochs in fitted.stages:
         log.info(
             "%4d px: %6.2f epochs of %6.1f s = %5.1f min (%.0f images/s)",
