@@ -172,9 +172,9 @@ def parse_arguments() -> argparse.Namespace:
         "--recipe",
         default="default",
         choices=list(RECIPES),
-        help="default: best accuracy for the compute; paper: the settings of the student paper; without_attention, "
-        "softmax_attention and sigmoid_attention: attn_cnn without attention, with one "
-        "softmax or with sigmoid gates; trunk, grow, enlarge and finish: the "
+        help="default: best accuracy for the compute; paper: the settings of the student paper; "
+        "multihead_attention, softmax_attention, sigmoid_attention and without_attention: attn_cnn with each kind of "
+        "attention and without, all trained alike and without a teacher; trunk, grow, enlarge and finish: the "
         "ResNets in four parts, for a machine without an accelerator (see docs/training.md)",
     )
     length = parser.add_mutually_exclusive_group()
@@ -213,9 +213,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--weights", default="weights", metavar="DIR", help="finished checkpoints (default: weights)")
     parser.add_argument(
         "--teacher-weights",
-        default="weights",
+        default="weights/without_attention",
         metavar="DIR",
-        help="folder of the teacher's checkpoint (default: weights)",
+        help="folder of the teacher's checkpoint (default: weights/without_attention)",
     )
     arguments = parser.parse_args()
     if arguments.model != "all" and arguments.model not in RECIPES[arguments.recipe]:

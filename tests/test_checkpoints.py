@@ -117,8 +117,8 @@ def test_an_environment_variable_names_the_weights_folder(weights: Path, monkeyp
 
 
 def test_the_first_attention_checkpoints_have_sigmoid_gates() -> None:
-    """Their config.json does not mention attention, or says True or False. Loaded as a softmax, they answer wrongly."""
-    kinds = {"": "sigmoid", "paper": "sigmoid", "without_attention": "none"}
+    """The config.json of the older ones does not mention attention, or says True or False. As a softmax, they answer wrongly."""
+    kinds = {"": "multihead", "paper": "sigmoid", "without_attention": "none"}
     for recipe, kind in kinds.items():
         assert load_model("attn_cnn", ROOT / "weights" / recipe).config["attention"] == kind
 

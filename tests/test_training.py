@@ -204,9 +204,9 @@ def test_nan_stops_and_keeps_the_last_good_state(
 
     monkeypatch.setattr(loop, "augment", poisoned)
     with pytest.raises(LossNotFinite, match=r"epoch 2, step 3.*last good state"):
-        run(small_data, tmp_path)
+        run(small_data, tmp_path, save_minutes=0)
     parts, progress = read_state(tmp_path / "state.safetensors")
-    assert (progress["progress"]["segment"], progress["progress"]["step"]) == (1, 0)
+    assert (progress["progress"]["segment"], progress["progress"]["step"]) == (1, 3)
     assert all(tensor.isfinite().all() for tensor in parts["model"].values())
 
 

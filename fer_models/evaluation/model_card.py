@@ -74,7 +74,7 @@ def whole_training(training: dict) -> list[dict]:
 def describe_schedule(training: dict) -> str:
     """Epochs x image size over all runs, such as "4 x 64 px, 0.5 x 96 px", and when the last run stopped early."""
     stages = [stage for run in whole_training(training) for stage in run["stages"]]
-    schedule = ", ".join(f"{epochs:g} x {size} px" for size, epochs in stages)
+    schedule = ", ".join(f"{epochs:.3g} x {size} px" for size, epochs in stages)
     stopped_early = training["epochs"] < round(sum(epochs for _, epochs in training["stages"]), 6)
     return f"{schedule}, stopped early after {training['epochs']:g}" if stopped_early else schedule
 

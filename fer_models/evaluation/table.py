@@ -64,8 +64,9 @@ test images with an identical copy in the training or validation split."""
 RECALL_HEAD = "Recall by emotion, in percent: the share of the images with a label that the model predicts correctly."
 VARIANTS_HEAD = """\
 Models trained by other recipes, for comparison only: *paper* uses the student paper's settings without changes;
-*without_attention*, *softmax_attention* and *sigmoid_attention* are the default recipe of {attention} for the same
-network without attention, with one softmax over places, or with sigmoid gates."""
+*multihead_attention*, *softmax_attention*, *sigmoid_attention* and *without_attention* train {attention} with each kind
+of attention and without, all alike: 40 epochs, no teacher. The {attention} that ships has a teacher and 80 epochs, so its
+difference from these is not the effect of attention."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
 McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was

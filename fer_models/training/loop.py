@@ -178,12 +178,15 @@ def train(
             out_of_patience = recipe.patience is not None and waited >= recipe.patience
             if out_of_patience:
                 progress.segment = len(segments)
-            run.save()
-            last_save = time.monotonic()
+            finished, stopping = progress.segment == len(segments), _any(accelerator, stop_requested())
+            # An accelerator may need a few seconds for an epoch, and as long to write the state of a ResNet.
+            if finished or stopping or _any(accelerator, time.monotonic() - last_save > save_minutes * 60):
+                run.save()
+                last_save = time.monotonic()
             if out_of_patience:
                 log.info("Validation accuracy has not improved for %d epochs: stopped early.", recipe.patience)
                 break
-            if _any(accelerator, stop_requested()) and progress.segment < len(segments):
+            if stopping and not finished:
                 raise TrainingStopped(f"Stopped after epoch {segment.epoch:g}. Continue with --resume.")
 
     model.load_state_dict(run.best)
@@ -425,9 +428,10 @@ def _any(accelerator: Accelerator, flag: bool) -> bool:
 
 def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> None:
     if not math.isfinite(loss):
+        kept = f" The last good state is kept in {state_file}." if state_file.exists() else ""
         raise LossNotFinite(
-            f"The loss is NaN or infinite at epoch {segment.epoch:g}, step {step}. The last good state is kept "
-            f"in {state_file}; a lower learning rate, or full precision (--precision no), usually helps."
+            f"The loss is NaN or infinite at epoch {segment.epoch:g}, step {step}.{kept} A lower learning rate, or full "
+            "precision (--precision no), usually helps."
         )
 
 
