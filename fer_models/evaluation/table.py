@@ -65,8 +65,8 @@ RECALL_HEAD = "Recall by emotion, in percent: the share of the images with a lab
 VARIANTS_HEAD = """\
 Models trained by other recipes, for comparison only: *paper* uses the student paper's settings without changes;
 *multihead_attention*, *softmax_attention*, *sigmoid_attention* and *without_attention* train {attention} with each kind
-of attention and without, all alike: 40 epochs, no teacher. The {attention} that ships has a teacher and 80 epochs, so its
-difference from these is not the effect of attention."""
+of attention and without, all alike: 40 epochs, no teacher. The {attention} that ships has a teacher and 80 epochs, so
+its difference from these is not the effect of attention."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
 McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was

@@ -430,8 +430,8 @@ def _check_loss(loss: float, state_file: Path, segment: Segment, step: int) -> N
     if not math.isfinite(loss):
         kept = f" The last good state is kept in {state_file}." if state_file.exists() else ""
         raise LossNotFinite(
-            f"The loss is NaN or infinite at epoch {segment.epoch:g}, step {step}.{kept} A lower learning rate, or full "
-            "precision (--precision no), usually helps."
+            f"The loss is NaN or infinite at epoch {segment.epoch:g}, step {step}.{kept} A lower learning rate, or "
+            "full precision (--precision no), usually helps."
         )
 
 
