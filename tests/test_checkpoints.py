@@ -117,7 +117,7 @@ def test_an_environment_variable_names_the_weights_folder(weights: Path, monkeyp
 
 
 def test_the_first_attention_checkpoints_have_sigmoid_gates() -> None:
-    """The config.json of the older ones does not mention attention, or says True or False. A softmax is wrong for them."""
+    """In older ones, config.json says True or False or nothing about attention. A softmax is wrong for them."""
     kinds = {"": "multihead", "paper": "sigmoid", "without_attention": "none"}
     for recipe, kind in kinds.items():
         assert load_model("attn_cnn", ROOT / "weights" / recipe).config["attention"] == kind
