@@ -24,7 +24,7 @@ def main() -> None:
     models, problems = load_models(weights_dir)
     for problem in problems:
         print(problem)
-    build_page(models, problems, weights_dir).queue(max_size=32).launch(**LAUNCH_OPTIONS)
+    build_page(models, problems, weights_dir).queue(max_size=100).launch(**LAUNCH_OPTIONS)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.overlays import data_url
 from demo.painter import PAINT
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NO_MODELS, NOTHING_YET, OWN_PREDICTION, Responses
+from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
 from fer_models import EMOTIONS, METHODS, EmotionModel
 from fer_models.architectures import MODELS
@@ -32,7 +33,7 @@ in education, except for medical or safety reasons (Article 5(1)(f)), and treats
 (Annex III).
 
 **Your pictures.** A photo is deleted from the server as soon as it is read. Its faces stay in memory until you leave
-this page, and are never written to disk."""
+this page, or for an hour after your last click, and are never written to disk."""
 
 # In the browser: a click in a row of pictures sends its index to the server; the slider needs no server.
 CHOOSE = """element.addEventListener("click", event => {
@@ -54,6 +55,7 @@ LAUNCH_OPTIONS = {
     "run_history": False,  # else the browser would keep a visitor's pictures and results
     "max_file_size": "20mb",
     "state_session_capacity": 200,
+    "app_kwargs": APP_OPTIONS,
 }
 
 
@@ -79,8 +81,7 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
             build_trust_tab(weights_dir)
 
         def on_leave(request: gr.Request) -> None:
-            """Drops all values of the visitor's page, which Gradio would keep until 200 other visitors have come."""
-            page.state_holder.session_data.pop(request.session_hash, None)
+            forget_visit(page, request.session_hash)
 
         page.unload(on_leave)
     return page
@@ -121,25 +122,28 @@ def _build_analysis_tab(responses: Responses) -> None:
     gr.Markdown(SMALL_PRINT, elem_id="small-print")
 
     controls = [emotion, layer, method]
-    choice = [crops, chosen, faces, explanations, results]
+    answer = [explanations, results]
     # One analysis at a time: two at once would take as long as one after the other, so each visitor would wait longer.
     work: dict[str, Any] = {
         "concurrency_id": "models",
         "concurrency_limit": 1,
         "api_visibility": "private",
         "show_progress_on": results,
+        "trigger_mode": "always_last",  # a second click while the first one is being answered is answered after it
     }
     # Without preprocessing, which would open the file before demo.uploads has looked at it.
-    photo.change(responses.on_photo, [photo, *controls], [photo, *choice], preprocess=False, **work)
-    examples.select(responses.on_example, controls, choice, **work)
-    faces.select(responses.on_face, [crops, *controls], [chosen, explanations, results], **work)
+    photo_opened = [photo, crops, chosen, faces]
+    opened = photo.upload(responses.on_photo, photo, photo_opened, preprocess=False, **work)
+    picked = examples.select(responses.on_example, None, [crops, chosen, faces], **work)
+    for choice in (opened, picked):
+        choice.success(responses.on_control, [crops, chosen, *controls], answer, **work)
+    faces.select(responses.on_face, [crops, *controls], [chosen, *answer], **work)
     moved = [control.input for control in controls]
-    answer = [explanations, results]
-    gr.on(moved, responses.on_control, [crops, chosen, *controls], answer, trigger_mode="always_last", **work)
+    gr.on(moved, responses.on_control, [crops, chosen, *controls], answer, **work)
     painting = work | {"show_progress_on": changes}
-    painter.select(responses.on_paint, [crops, chosen], changes, trigger_mode="always_last", **painting)
+    painter.select(responses.on_paint, [crops, chosen], changes, **painting)
     # In a queue of its own, so that a test, which takes long, does not block analyses.
-    testing = work | {"show_progress_on": evidence, "concurrency_id": "tests"}
+    testing = work | {"show_progress_on": evidence, "concurrency_id": "tests", "trigger_mode": "once"}
     tested = test.click(responses.on_test, [crops, chosen, explanations], evidence, **testing)
     # New results end a test of the old ones, which would show its evidence under them.
     results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **work)

@@ -2,6 +2,9 @@
 
 A photo goes one way: the file is opened, faces are found and cropped (`demo.photo`), the chosen face is explained
 (`demo.analysis`), and the explanations are drawn (`demo.cards`).
+
+A handler returns a value for each output, and never `gr.skip()`: for each of these Gradio keeps another copy of the
+component, with its HTML, until the visitor leaves.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +14,13 @@ from html import escape
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from demo.analysis import Evidence, examine, explain_face
 from demo.cards import render_analysis, render_faces
 from demo.evidence_cards import render_evidence
 from demo.painter import NOT_PAINTED, render_changes, render_painter
 from demo.photo import FaceCrop, cover, read_photo
+from demo.retention import taken_upload
 from demo.uploads import UploadError
 from fer_models import EmotionModel, Explanation, predict
 from fer_models.architectures import MODELS
@@ -61,31 +64,17 @@ class Responses:
     ) -> None:
         self.models, self.accuracies, self.record = models, accuracies, record
 
-    def on_photo(
-        self, file: dict | None, emotion: str, layer: int | str, method: str, progress: gr.Progress = PROGRESS
-    ) -> Iterator[tuple]:
-        """A file was uploaded, pasted or taken: yields (photo, crops, chosen, faces, explanations, results) twice.
+    def on_photo(self, file: dict) -> tuple[None, list[FaceCrop], int | None, str]:
+        """A file was uploaded, pasted or taken: returns (photo, crops, chosen, faces).
 
         The file is deleted, and removed from the page, as soon as it is read.
         """
-        if file is None:  # the page's answer to that
-            yield (gr.skip(),) * 6
-            return
-        path = _uploaded(file)
-        try:
-            crops, chosen, faces = _opened(path)
-        finally:
-            path.unlink(missing_ok=True)
-        yield None, crops, chosen, faces, gr.skip(), gr.skip()
-        yield *(gr.skip(),) * 4, *self.on_control(crops, chosen, emotion, layer, method, progress)
+        with taken_upload(file) as path:
+            return None, *_opened(path)
 
-    def on_example(
-        self, emotion: str, layer: int | str, method: str, event: gr.EventData, progress: gr.Progress = PROGRESS
-    ) -> Iterator[tuple]:
-        """An example was chosen: yields (crops, chosen, faces, explanations, results) twice."""
-        crops, chosen, faces = _opened(EXAMPLES_DIR / list(EXAMPLES)[event.index])
-        yield crops, chosen, faces, gr.skip(), gr.skip()
-        yield *(gr.skip(),) * 3, *self.on_control(crops, chosen, emotion, layer, method, progress)
+    def on_example(self, event: gr.EventData) -> tuple[list[FaceCrop], int | None, str]:
+        """An example was chosen: returns (crops, chosen, faces)."""
+        return _opened(EXAMPLES_DIR / list(EXAMPLES)[event.index])
 
     def on_face(
         self,
@@ -157,16 +146,6 @@ class Responses:
 
 def _report(progress: gr.Progress, done: int, models: int, title: str, share: float) -> None:
     progress((done + share) / models, desc=f"Testing the map of {title}")
-
-
-def _uploaded(file: dict) -> Path:
-    """Where Gradio has put an upload. The path comes from the browser, so a request made by hand could name any file:
-    without this check that file would be read, and then deleted.
-    """
-    path = Path(file["path"]).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise gr.Error("That file was not uploaded to this page.")
-    return path
 
 
 def _opened(path: Path) -> tuple[list[FaceCrop], int | None, str]:

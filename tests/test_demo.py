@@ -20,6 +20,7 @@ from demo.layout import LAUNCH_OPTIONS, build_page
 from demo.overlays import LAYER_SIDE, colour_ramp, data_url, heat_layer
 from demo.photo import read_photo
 from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, Responses
+from demo.retention import uploads_folder
 from fer_models import EMOTIONS, METHODS, MODEL_NAMES, create_model
 from fer_models.architectures import MODELS
 from fer_models.evaluation.metrics import summarise
@@ -45,10 +46,18 @@ def small(responses: Responses) -> Responses:
     return Responses({name: responses.models[name] for name in ("baseline_cnn", "attn_cnn")})
 
 
+def stored(path: Path) -> Path:
+    """A copy of a file where the page keeps uploads."""
+    copy = uploads_folder() / "one" / path.name
+    copy.parent.mkdir(parents=True)
+    return Path(shutil.copy(path, copy))
+
+
 def upload(responses: Responses, path: Path, *controls: object) -> tuple[list, int | None, str, str]:
-    """What a visitor has on the page after uploading a file: crops, chosen, faces, results."""
-    (photo, crops, chosen, faces, *_), (*_, results) = responses.on_photo({"path": str(path)}, *(controls or DEFAULTS))
-    assert photo is None
+    """What a visitor has on the page after uploading a file, which is deleted: crops, chosen, faces, results."""
+    photo, crops, chosen, faces = responses.on_photo({"path": str(stored(path))})
+    assert photo is None and list(uploads_folder().iterdir()) == []
+    _, results = responses.on_control(crops, chosen, *(controls or DEFAULTS))
     return crops, chosen, faces, results
 
 
@@ -59,14 +68,6 @@ def choice(index: int) -> gr.EventData:
 @pytest.fixture(autouse=True)
 def _uploads_in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-
-
-@pytest.fixture
-def portrait(tmp_path: Path) -> Path:
-    """A copy, for the page deletes what it has read."""
-    path = tmp_path / "portrait.jpg"
-    path.write_bytes(PORTRAIT.read_bytes())
-    return path
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_a_picture_survives_as_an_address():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), np.asarray(layer))
 
 
-def test_a_photo_gives_a_card_a_model_and_six_maps(responses, portrait):
-    crops, chosen, faces, results = upload(responses, portrait)
+def test_a_photo_gives_a_card_a_model_and_six_maps(responses):
+    crops, chosen, faces, results = upload(responses, PORTRAIT)
     assert len(crops) == 2 and chosen == 0 and "1 face found" in faces
     shown = cards(results)
     assert list(shown) == [model.title for model in MODELS.values()]
@@ -163,8 +164,8 @@ def test_an_empty_map_is_a_sentence_and_not_a_blank(responses):
     assert "nothing in the picture supports disgust" in card and 'class="overlay"' not in card
 
 
-def test_the_controls_decide_what_is_explained(responses, portrait):
-    crops, chosen, _, results = upload(responses, portrait)
+def test_the_controls_decide_what_is_explained(responses):
+    crops, chosen, _, results = upload(responses, PORTRAIT)
     for card in cards(results).values():
         prediction = re.search("<strong>(.*)</strong>", card)[1]
         assert f"Grad-CAM</b> for {prediction}" in card
@@ -240,14 +241,11 @@ def test_bad_files_give_a_result_or_a_sentence_and_are_forgotten(small, tmp_path
     else:
         *_, results = small.on_face(crops, *DEFAULTS, choice(0))
         assert len(cards(results)) == 2
-    assert not path.exists()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_upload_does_not_change_the_next_analysis(small, tmp_path):
     def analysed() -> list[str]:
-        (tmp_path / "portrait.jpg").write_bytes(PORTRAIT.read_bytes())
-        *_, results = upload(small, tmp_path / "portrait.jpg")
+        *_, results = upload(small, PORTRAIT)
         return re.findall(r"width: ([\d.]+)%|url\((.*?)\)", results)
 
     before = analysed()
@@ -256,34 +254,37 @@ def test_a_failed_upload_does_not_change_the_next_analysis(small, tmp_path):
     assert analysed() == before
 
 
-def test_an_unforeseen_error_is_a_sentence_and_the_file_is_deleted_all_the_same(responses, portrait, monkeypatch):
+def test_an_unforeseen_error_is_a_sentence_and_the_file_is_deleted_all_the_same(responses, monkeypatch):
     def fail(path):
         raise RuntimeError("internals")
 
     monkeypatch.setattr("demo.responses.read_photo", fail)
     with pytest.raises(gr.Error, match="went wrong on the server") as caught:
-        next(responses.on_photo({"path": str(portrait)}, *DEFAULTS))
-    assert not portrait.exists() and "internals" not in str(caught.value)
+        responses.on_photo({"path": str(stored(PORTRAIT))})
+    assert list(uploads_folder().iterdir()) == [] and "internals" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["{}/secret.png", "{}/uploads/../secret.png"])
-def test_a_path_that_was_not_uploaded_is_neither_read_nor_deleted(responses, tmp_path, monkeypatch, place):
-    (tmp_path / "uploads").mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+@pytest.mark.parametrize("place", ["secret.png", "uploads/../secret.png", "uploads/one/../../secret.png", ""])
+def test_a_path_that_was_not_uploaded_is_neither_read_nor_deleted(responses, tmp_path, place):
+    stored(PORTRAIT)
     (tmp_path / "secret.png").write_bytes(PORTRAIT.read_bytes())
     with pytest.raises(gr.Error, match="was not uploaded"):
-        next(responses.on_photo({"path": place.format(tmp_path)}, *DEFAULTS))
-    assert (tmp_path / "secret.png").exists()
+        responses.on_photo({"path": str(tmp_path / place)})
+    assert (tmp_path / "secret.png").exists() and (uploads_folder() / "one" / PORTRAIT.name).exists()
 
 
-def test_taking_the_photo_away_changes_nothing(responses):
-    ((*values,),) = responses.on_photo(None, *DEFAULTS)
-    assert values == [gr.skip()] * 6
+@pytest.mark.parametrize("place", ["", "one", "gone/photo.jpg"])
+def test_an_upload_that_is_not_there_is_a_sentence(responses, place):
+    stored(PORTRAIT)
+    with pytest.raises(gr.Error, match="deleted from the server already; please add it again"):
+        responses.on_photo({"path": str(uploads_folder() / place)})
+    assert (uploads_folder() / "one" / PORTRAIT.name).exists()
 
 
 @pytest.mark.parametrize("file", EXAMPLES)
 def test_examples_are_analysed_and_kept(small, file):
-    (_, chosen, faces, *_), (*_, results) = small.on_example(*DEFAULTS, choice(list(EXAMPLES).index(file)))
+    crops, chosen, faces = small.on_example(choice(list(EXAMPLES).index(file)))
+    _, results = small.on_control(crops, chosen, *DEFAULTS)
     assert ("6 faces found" if file == "group.jpg" else "1 face found") in faces
     assert chosen == 0 and len(cards(results)) == 2
     assert (EXAMPLES_DIR / file).is_file()
@@ -357,17 +358,3 @@ def test_new_results_end_the_test_of_the_old_ones(responses, tmp_path):
     events = {event.fn.__name__: event for event in page.fns.values() if event.fn}
     (ending,) = (event for event in page.fns.values() if event.cancels)
     assert ending.cancels == [events["on_test"]._id] and ending.targets == events["on_results"].targets
-
-
-@pytest.mark.slow
-def test_memory_stays_flat_over_200_analyses(responses, portrait):
-    import resource  # not there on Windows
-
-    def analyse(times: int) -> int:
-        for turn in range(times):
-            portrait.write_bytes(PORTRAIT.read_bytes())
-            upload(responses, portrait, EMOTIONS[turn % 7], -1, "gradcam")
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-    peak = analyse(30)
-    assert analyse(200) - peak < 20_000  # kilobytes
