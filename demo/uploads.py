@@ -1,15 +1,20 @@
 """Opening uploads: an RGB picture of a bounded size, or one sentence that says why not."""
 
+import io
+import zlib
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from fer_models.data.images import opaque
 
-# Only formats that Pillow decodes by itself: its EPS reader, for example, would start Ghostscript on the upload.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# Only formats that are decoded in this process: Pillow's EPS reader, for example, would start Ghostscript. HEIF is what
+# phones make (HEIC); libheif refuses a picture that turns out larger than its header says.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+register_heif_opener(thumbnails=False)
 
 # The largest picture that is decoded: 50 million pixels, as many as most phones take. Decoding and reducing one takes
 # up to 450 MB for a moment (a PNG with transparency).
@@ -28,16 +33,17 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
     """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px per side.
 
     Transparency is laid on neutral grey, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
-    before anything is decoded.
+    before anything is decoded. Broken EXIF or a broken colour profile does not matter where the pixels are whole.
 
     Raises:
         UploadError: the file is empty, not a picture, damaged, or has more than `MAX_PIXELS` pixels.
     """
     too_large = f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; please make it smaller first."
-    if Path(path).stat().st_size == 0:
+    content = Path(path).read_bytes()
+    if not content:
         raise UploadError("The file is empty; please choose another picture.")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(_without_notes(content)), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UploadError(too_large)
             return _upright_rgb(image)
@@ -47,10 +53,28 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
         raise UploadError(too_large) from error
     except UnidentifiedImageError as error:
         raise UploadError(
-            "This is not a picture that can be read; please use a JPEG, PNG, WebP or GIF file."
+            "This is not a picture that can be read; please use a JPEG, PNG, WebP, HEIC or GIF file."
         ) from error
     except Exception as error:  # Pillow's decoders raise whatever their parsing of a broken file runs into
         raise UploadError("The picture is damaged or incomplete; please choose another file.") from error
+
+
+def _without_notes(content: bytes) -> bytes:
+    """A PNG without the chunks that do not make pixels; other formats unchanged. Pillow refuses the picture for one
+    wrong checksum in them.
+    """
+    signature = b"\x89PNG\r\n\x1a\n"
+    if not content.startswith(signature):
+        return content
+    kept, start = [signature], len(signature)
+    while start < len(content):
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        name, chunk = content[start + 4 : start + 8], content[start:end]
+        intact = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])
+        if name[:1].isupper() or (name in (b"tRNS", b"eXIf") and intact):  # an upper-case name: the chunk is needed
+            kept.append(chunk)
+        start = end
+    return b"".join(kept)
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
@@ -58,14 +82,24 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")  # otherwise reducing it would drop pixels instead of averaging them
     # First of all: a JPEG is then already decoded at a reduced size. Pillow cannot reduce 16 bits beforehand.
     image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=None if image.mode.startswith("I;16") else 2.0)
-    image = ImageOps.exif_transpose(image)
+    image.load()  # the pixels, whose damage matters
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # whatever parsing broken EXIF runs into
+        image.info.pop("exif", None)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
     return opaque(image).convert("RGB")
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale deep grey to 8 bits: 16 bits by their full range, 32-bit integers and floats by the range they take."""
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    low, high = (0, 65535) if image.mode.startswith("I;16") else (pixels.min(), pixels.max())
+    """Scale deep grey to 8 bits: 32-bit integers and floats by the range they take, 16 bits by the usual depth that
+    holds their values: many programs store 8, 10, 12 or 14 bits in them.
+    """
+    pixels = np.array(image, dtype=np.float32)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, next(2**bits - 1 for bits in (8, 10, 12, 14, 16) if high < 2**bits)
+    pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
     return Image.fromarray(np.rint((pixels - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))

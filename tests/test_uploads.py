@@ -1,8 +1,12 @@
 """Every kind of upload gives a picture with the right pixels, or a sentence."""
 
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from demo.uploads import MAX_PIXELS, MAX_SIDE, UploadError, open_image
 from tests.helpers import png_start
@@ -14,6 +18,31 @@ def opened(path, image: Image.Image, **options) -> Image.Image:
     result = open_image(path)
     assert result.mode == "RGB"
     return result
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_chunk(name: bytes, content: bytes, checksum_error: int = 0) -> bytes:
+    checksum = zlib.crc32(name + content) ^ checksum_error
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+@pytest.fixture
+def colours() -> Image.Image:
+    """40 x 60 pixels, none equal to another."""
+    rows, columns = np.mgrid[:60, :40]
+    return Image.fromarray(np.stack([6 * columns, 4 * rows, 0 * rows + 90], axis=-1).astype(np.uint8))
+
+
+def difference(path, image: Image.Image) -> float:
+    """Mean difference between an upload and a picture of the same size, in grey levels."""
+    upload = open_image(path)
+    assert upload.size == image.size and upload.mode == "RGB"
+    return np.abs(np.asarray(upload, dtype=int) - np.asarray(image, dtype=int)).mean()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +68,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, name, content,
     assert str(tmp_path) not in str(caught.value)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "gif", "bmp", "tiff"])
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"])
 def test_cut_off_files_are_refused(tmp_path, extension):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / f"cut.{extension}"
@@ -73,6 +102,13 @@ def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, extension):
     assert np.asarray(image)[0].tolist() == [[0] * 3, [1] * 3, [128] * 3, [255] * 3]
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_fewer_bits_in_16_are_scaled_by_their_own_depth(tmp_path, bits):
+    levels = np.array([[0, 2 ** (bits - 1), 2**bits - 1]], dtype=np.uint16)
+    image = opened(tmp_path / "deep.tiff", Image.fromarray(levels))
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 128, 255]
+
+
 def test_large_16_bit_grey_is_reduced_and_scaled(tmp_path):
     image = opened(tmp_path / "deep.png", Image.fromarray(np.full((9, 5 * MAX_SIDE), 200 * 257, dtype=np.uint16)))
     assert image.width == MAX_SIDE and (np.asarray(image) == 200).all()
@@ -81,6 +117,12 @@ def test_large_16_bit_grey_is_reduced_and_scaled(tmp_path):
 def test_floating_point_grey_is_scaled_by_its_own_range(tmp_path):
     image = opened(tmp_path / "float.tiff", Image.fromarray(np.array([[-1.0, 0.0, 1.0]], dtype=np.float32)))
     assert np.asarray(image)[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_values_that_are_no_numbers_are_black_or_white(tmp_path):
+    values = np.array([[0.0, np.inf, -np.inf, np.nan, 0.5, 1.0]], dtype=np.float32)
+    image = opened(tmp_path / "float.tiff", Image.fromarray(values))
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 255, 0, 0, 128, 255]
 
 
 def test_constant_floating_point_grey_is_no_division_by_zero(tmp_path):
@@ -105,6 +147,116 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     red, blue = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
     image = opened(tmp_path / "moving.gif", red, save_all=True, append_images=[blue])
     assert np.unique(np.asarray(image).reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG", "MPO"])
+def test_every_format_is_turned_upright(tmp_path, colours, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95}
+    (tmp_path / "turned").write_bytes(encoded(colours, kind, exif=exif.tobytes(), **options))
+    assert difference(tmp_path / "turned", colours.rotate(-90, expand=True)) < 3
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        png_chunk(b"eXIf", b"broken"),
+        png_chunk(b"eXIf", b"II*\0"),
+        png_chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0", checksum_error=1),
+        png_chunk(b"tEXt", b"Title\0x", checksum_error=1),
+        png_chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(10**7))),
+        png_chunk(b"iCCP", b"profile\0\0broken"),
+        png_chunk(b"tIME", b""),
+    ],
+    ids=["exif", "short_exif", "exif_checksum", "text_checksum", "huge_text", "profile", "time"],
+)
+@pytest.mark.parametrize("place", [33, -12], ids=["before", "after"])
+def test_broken_notes_in_a_png_do_not_matter(tmp_path, colours, note, place):
+    content = encoded(colours, "PNG")
+    (tmp_path / "notes.png").write_bytes(content[:place] + note + content[place:])
+    assert difference(tmp_path / "notes.png", colours) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"exif": b"Exif\0\0broken"}),
+        ("JPEG", {"icc_profile": b"broken"}),
+        ("WEBP", {"exif": b"broken", "lossless": True}),
+        ("WEBP", {"icc_profile": b"broken", "lossless": True}),
+        ("TIFF", {"icc_profile": b"broken"}),
+        ("HEIF", {"icc_profile": b"broken", "quality": 95}),
+    ],
+)
+def test_broken_notes_in_other_formats_do_not_matter_either(tmp_path, colours, kind, options):
+    (tmp_path / "notes").write_bytes(encoded(colours, kind, **options))
+    assert difference(tmp_path / "notes", colours) < 3
+
+
+@pytest.mark.parametrize("lost", [1, 5, 60])
+def test_a_jpeg_that_lost_its_last_bytes_is_refused(tmp_path, colours, lost):
+    (tmp_path / "cut.jpg").write_bytes(encoded(colours, "JPEG")[:-lost])
+    with pytest.raises(UploadError, match="incomplete"):
+        open_image(tmp_path / "cut.jpg")
+
+
+def test_what_follows_a_jpeg_does_not_matter(tmp_path, colours):
+    (tmp_path / "long.jpg").write_bytes(encoded(colours, "JPEG", quality=95) + b"something else" * 99)
+    assert difference(tmp_path / "long.jpg", colours) < 3
+
+
+def test_the_four_inks_of_a_jpeg(tmp_path, colours):
+    (tmp_path / "inks.jpg").write_bytes(encoded(colours.convert("CMYK"), "JPEG", quality=95))
+    assert difference(tmp_path / "inks.jpg", colours) < 3
+
+
+def test_lab(tmp_path, colours):
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    (tmp_path / "lab.tiff").write_bytes(
+        encoded(ImageCms.profileToProfile(colours, *profiles, outputMode="LAB"), "TIFF")
+    )
+    assert difference(tmp_path / "lab.tiff", colours) < 3
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_png_of_16_bits_with_transparency(tmp_path, channels):
+    pixel = np.array([200 * 257] * (channels - 1) + [65535], dtype=">u2").tobytes()
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2 + channels, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" + pixel)), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+    (tmp_path / "deep.png").write_bytes(content)
+    assert open_image(tmp_path / "deep.png").getpixel((0, 0)) == (200, 200, 200)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_the_first_frame_of_every_kind_of_animation(tmp_path, colours, kind):
+    frames = [colours.rotate(180), colours]
+    (tmp_path / "moving").write_bytes(encoded(colours, kind, save_all=True, append_images=frames, duration=100))
+    assert difference(tmp_path / "moving", colours) < 4
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF", "JPEG"])
+def test_one_pixel_of_every_kind(tmp_path, kind):
+    one = Image.new("RGB", (1, 1), (10, 20, 30))
+    (tmp_path / "one").write_bytes(encoded(one, kind, **({"lossless": True} if kind == "WEBP" else {})))
+    assert difference(tmp_path / "one", one) < 4
+
+
+def test_a_heic_that_is_too_large_is_not_decoded(tmp_path, monkeypatch, colours):
+    content = encoded(colours, "HEIF")
+    (tmp_path / "large.heic").write_bytes(content)
+    monkeypatch.setattr("demo.uploads.MAX_PIXELS", 40 * 60 - 1)
+    with pytest.raises(UploadError, match="million pixels"):
+        open_image(tmp_path / "large.heic")
+    monkeypatch.undo()
+    large = encoded(Image.new("RGB", (640, 480)), "HEIF")
+    size = struct.pack(">II", 640, 480)
+    assert large.count(size) == 1
+    liar = large.replace(size, struct.pack(">II", 64, 64))
+    (tmp_path / "liar.heic").write_bytes(liar)
+    with pytest.raises(UploadError, match="damaged"):
+        open_image(tmp_path / "liar.heic")
 
 
 @pytest.mark.parametrize(
