@@ -68,7 +68,8 @@ def render_choices(pictures: Sequence[tuple[str, str]], group: str, chosen: int 
 
 def render_faces(crops: Sequence[FaceCrop], chosen: int | None) -> str:
     """The faces of a photo to choose from; the last one is the whole picture."""
-    captions = [f"face {number}" for number in range(1, len(crops))] + ["whole picture"]
+    captions = [f"face {number}{', turned' if crop.roll else ''}" for number, crop in enumerate(crops[:-1], 1)]
+    captions.append("whole picture")
     pictures = [
         (data_url(crop.picture.resize((THUMBNAIL, THUMBNAIL))), caption)
         for crop, caption in zip(crops, captions, strict=True)

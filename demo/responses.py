@@ -155,10 +155,19 @@ def _opened(path: Path) -> tuple[list[FaceCrop], int | None, str]:
             crops = read_photo(path)
         except UploadError as error:
             return [], None, f'<p class="problem">{escape(str(error))}</p>'
-    if len(crops) == 1:
+    if not crops[0].is_face:
         return crops, None, f'<p class="problem">{NO_FACE}</p>{render_faces(crops, None)}'
-    found = "1 face found" if len(crops) == 2 else f"{len(crops) - 1} faces found: choose one"
-    return crops, 0, f'<p class="label">{found}</p>{render_faces(crops, 0)}'
+    return crops, 0, f'<p class="label">{_describe_found(crops)}</p>{render_faces(crops, 0)}'
+
+
+def _describe_found(crops: list[FaceCrop]) -> str:
+    faces = [crop for crop in crops if crop.is_face]
+    if len(crops) == 1:
+        return "The picture is one face already: it is taken whole"
+    turned = sum(face.roll != 0 for face in faces)
+    if len(faces) == 1:
+        return "1 face found, turned upright" if turned else "1 face found"
+    return f"{len(faces)} faces found{f', {turned} of them turned upright' if turned else ''}: choose one"
 
 
 @contextmanager

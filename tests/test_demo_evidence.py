@@ -19,7 +19,7 @@ from demo.responses import NOTHING_YET, Responses
 from fer_models import EMOTIONS, create_model
 from fer_models.evaluation.results import Evaluation, Predictions
 from fer_models.evidence import MEAN_LANDMARKS, region_masks
-from fer_models.faces import Face, landmarks_in_crop
+from fer_models.faces import Face, Square, landmarks_in_crop
 from tests.helpers import DEFAULTS, cards, explanation
 
 
@@ -44,12 +44,11 @@ def responses(monkeypatch: pytest.MonkeyPatch) -> Responses:
     return Responses({name: create_model(name, widths=[4, 4, 4]).eval() for name in ("baseline_cnn", "attn_cnn")})
 
 
-def test_landmarks_are_told_in_the_crop(monkeypatch):
-    monkeypatch.setattr("fer_models.faces.face_square", lambda image, face: (10, -20, 200))
+def test_landmarks_are_told_in_the_crop():
     landmarks = np.float32([[10, -20], [210, 180], [110, 80], [60, 30], [10, 80]])
     face = Face((0, 0, 1, 1), 0.9, landmarks)
     expected = [[0, 0], [1, 1], [0.5, 0.5], [0.25, 0.25], [0, 0.5]]
-    np.testing.assert_allclose(landmarks_in_crop(Image.new("RGB", (300, 300)), face), expected)
+    np.testing.assert_allclose(landmarks_in_crop(Square(np.array([110, 80]), 200), face), expected)
 
 
 def test_the_mean_of_all_answers_and_their_disagreement():

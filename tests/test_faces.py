@@ -5,18 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from fer_models.faces import (
-    BOX_CENTRE_X,
-    BOX_CENTRE_Y,
-    BOX_HEIGHT,
-    BOX_WIDTH,
-    Face,
-    crop_face,
-    find_faces,
-    measure_margin,
-)
+from fer_models.data.images import to_grey48
+from fer_models.faces import Face, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
+from fer_models.faces.__main__ import measure_margin
+from fer_models.faces.geometry import BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HEIGHT, BOX_WIDTH, crop_square
 
 EXAMPLES = Path(__file__).parent.parent / "demo" / "examples"
 
@@ -92,13 +86,10 @@ def test_thirty_faces_of_different_sizes_are_all_found_the_largest_first():
         corner = (i % 6 * 260 + 40, i // 6 * 230 + 40)
         picture.paste(tile, corner)
         truths.append((corner[0] + height, corner[1] + height, height))
-    faces = find_faces(picture)
-    assert len(faces) == 30
-    heights = [face.box[3] - face.box[1] for face in faces]
-    assert min(heights[:10]) > max(heights[10:20]) > min(heights[10:20]) > max(heights[20:])
-    centres = np.array([((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2) for face in faces])
-    for x, y, height in truths:
-        assert np.hypot(*(centres - (x, y)).T).min() < 0.25 * height
+    nearest = [min(truths, key=lambda truth: np.hypot(*(face.centre - truth[:2]))) for face in find_faces(picture)]
+    assert sorted(nearest) == sorted(truths)  # each is found once
+    heights = [height for _, _, height in nearest]
+    assert min(heights[:5]) == 75 and max(heights[-10:]) == 40
 
 
 @pytest.mark.parametrize(
@@ -113,6 +104,87 @@ def test_nothing_is_found_where_nothing_is(size):
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     assert find_faces(Image.new("RGB", size, (200, 180, 160))) == []
     assert find_faces(Image.fromarray(noise)) == []
+
+
+@portraits
+@pytest.mark.parametrize("degrees", [20, -30, 45, -60, 90, 180, -135, -90])
+def test_a_turned_face_is_cropped_upright(name, degrees):
+    """`degrees` clockwise. The crop is that of the upright picture, and the landmarks are at the same places in it."""
+    upright, turned = head(name, 160), head(name, 160, -degrees)
+    (expected,), (found,) = find_faces(upright), find_faces(turned)
+    error = (found.roll - degrees + 180) % 360 - 180
+    assert abs(error) < 12
+    places = [
+        landmarks_in_crop(face_square(picture, face), face) for picture, face in ((upright, expected), (turned, found))
+    ]
+    assert np.abs(places[0] - places[1]).max() < 0.1
+    crops = [to_grey48(crop_face(picture, face)) for picture, face in ((upright, expected), (turned, found))]
+    assert np.corrcoef(*(crop[12:36, 12:36].ravel() for crop in crops))[0, 1] > 0.5
+
+
+def test_a_small_tilt_is_left_and_a_quarter_turn_is_undone_alone():
+    portrait = head("grace_hopper.jpg", 160, 4)
+    (face,) = find_faces(portrait)
+    assert face.roll == 0
+    turned = portrait.transpose(Image.Transpose.ROTATE_270)  # 90 degrees clockwise
+    (found,) = find_faces(turned)
+    assert found.roll == 90
+    difference = np.abs(to_grey48(crop_face(portrait, face)) - np.float32(to_grey48(crop_face(turned, found))))
+    assert difference.mean() < 5
+
+
+def test_a_mirrored_photo_gives_mirrored_crops():
+    turned = head("eileen_collins.jpg", 160, 40)
+    (face,), (mirrored,) = find_faces(turned), find_faces(ImageOps.mirror(turned))
+    assert mirrored.roll == pytest.approx(-face.roll, abs=8)
+
+
+def test_upright_and_turned_people_in_one_picture():
+    picture = Image.new("RGB", (900, 300), (90, 110, 130))
+    for index, degrees in enumerate((0, 180, -90)):
+        picture.paste(head("grace_hopper.jpg", 120, degrees), (30 + 290 * index, 30))
+    found = sorted(find_faces(picture), key=lambda face: face.centre[0])
+    assert [round(face.roll / 90) % 4 for face in found] == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "columns", "height"), [((6000, 4500), 20, 5, 110), ((12000, 1000), 20, 20, 150)]
+)
+def test_small_faces_in_large_pictures_are_each_found_once(size, count, columns, height):
+    picture = Image.new("RGB", size, (90, 110, 130))
+    across, down = size[0] // columns, size[1] // (count // columns)
+    centres = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        corner = (column * across + 37 * index % (across - 2 * height), row * down + 53 * index % (down - 2 * height))
+        picture.paste(head(sorted(BOXES)[index % 2], height), corner)
+        centres.append(np.array(corner) + height)
+    found = find_faces(picture)
+    assert len(found) == count
+    distances = np.linalg.norm(np.array(centres)[:, None] - [face.centre for face in found], axis=2)
+    assert distances.min(axis=1).max() < 0.25 * height
+
+
+def test_a_cropped_face_is_one_face_and_a_portrait_is_not():
+    for name in BOXES:
+        portrait = example(name)
+        faces = find_faces(portrait)
+        crop = crop_face(portrait, faces[0])
+        assert is_one_face(crop, find_faces(crop))
+        assert not is_one_face(portrait, faces)
+    small = example("like_fer2013.png")
+    assert small.size == (48, 48) and is_one_face(small, [])
+    assert not is_one_face(Image.new("RGB", (480, 480)), [])
+
+
+def test_a_turned_square_is_sampled_from_the_original_pixels():
+    """A square turned by 90 degrees holds the same pixels; one turned by 45 degrees keeps the centre and the mean."""
+    ramp = np.arange(64 * 64, dtype=np.float64).reshape(64, 64) % 251
+    picture = Image.fromarray(np.repeat(ramp.astype(np.uint8)[:, :, None], 3, axis=2))
+    square = np.asarray(crop_square(picture, Square(np.array([32.0, 32.0]), 20, 90.0)))
+    assert np.abs(square - np.rot90(np.asarray(picture)[22:42, 22:42]).astype(float)).max() <= 1
+    flat = crop_square(Image.new("RGB", (64, 64), (10, 20, 30)), Square(np.array([5.0, 60.0]), 30, 45.0))
+    assert flat.size == (30, 30) and set(flat.getdata()) == {(10, 20, 30)}
 
 
 def test_threads_do_not_disturb_each_other():

