@@ -166,7 +166,7 @@ def parse_arguments() -> argparse.Namespace:
         "--data",
         required=True,
         metavar="PATH",
-        help="FER-2013: the Kaggle folder, a folder with one folder per split, fer2013.csv or icml_face_data.csv",
+        help="FER-2013: fer2013.csv or icml_face_data.csv, image folders <split>/<emotion>/, or an archive with either",
     )
     parser.add_argument(
         "--recipe",
