@@ -1,4 +1,4 @@
-"""Opening uploads: an RGB picture of a bounded size, or one sentence that says why not."""
+"""Opening uploads: an RGB picture, or one sentence that says why not."""
 
 import io
 import zlib
@@ -16,13 +16,9 @@ from fer_models.data.images import opaque
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 register_heif_opener(thumbnails=False)
 
-# The largest picture that is decoded: 50 million pixels, as many as most phones take. Decoding and reducing one takes
-# up to 450 MB for a moment (a PNG with transparency).
+# The largest picture that is decoded: 50 million pixels, as many as most phones take. It is not reduced, because the
+# faces of a crowd would be. Decoding one takes up to 900 MB for a moment (a PNG with transparency).
 MAX_PIXELS = 50_000_000
-
-# The longest side of what is returned. Every face is reduced to 48x48 later on, and thirty of them fit side by side at
-# this size; more pixels would only make detection, drawing and the way back to the browser slower.
-MAX_SIDE = 2048
 
 
 class UploadError(ValueError):
@@ -30,7 +26,7 @@ class UploadError(ValueError):
 
 
 def open_image(path: str | PathLike[str]) -> Image.Image:
-    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB, at most `MAX_SIDE` px per side.
+    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB.
 
     Transparency is laid on neutral grey, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
     before anything is decoded. Broken EXIF or a broken colour profile does not matter where the pixels are whole.
@@ -78,10 +74,6 @@ def _without_notes(content: bytes) -> bytes:
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("1", "P"):
-        image = image.convert("RGBA")  # otherwise reducing it would drop pixels instead of averaging them
-    # First of all: a JPEG is then already decoded at a reduced size. Pillow cannot reduce 16 bits beforehand.
-    image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=None if image.mode.startswith("I;16") else 2.0)
     image.load()  # the pixels, whose damage matters
     try:
         image = ImageOps.exif_transpose(image)

@@ -181,7 +181,9 @@ def _scaled(face: Face, factor: float) -> Face:
 
 def _moved(face: Face, x: float, y: float) -> Face:
     left, top, right, bottom = face.box
-    return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + np.float32((x, y)))
+    return replace(
+        face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + np.array([x, y], np.float32)
+    )
 
 
 def _turned_back(faces: list[Face], image: Image.Image, turned: Image.Image, turn: int) -> list[Face]:
@@ -195,11 +197,11 @@ def _turned_back(faces: list[Face], image: Image.Image, turned: Image.Image, tur
 
 def _turned(face: Face, middle: np.ndarray, square: Square) -> Face:
     """Maps a face from a picture of this `middle`, which shows the `square` upright, to the picture with the square."""
-    centre = (face.centre - middle) @ square.axes + square.centre
-    half = np.array([face.box[2] - face.box[0], face.box[3] - face.box[1]]) / 2
-    left, top, right, bottom = *(centre - half).tolist(), *(centre + half).tolist()
+    x, y = ((face.centre - middle) @ square.axes + square.centre).tolist()
+    half_width, half_height = (face.box[2] - face.box[0]) / 2, (face.box[3] - face.box[1]) / 2
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
     landmarks = ((face.landmarks - middle) @ square.axes + square.centre).astype(np.float32)
-    return Face((left, top, right, bottom), face.score, landmarks, _wrapped(square.roll))
+    return Face(box, face.score, landmarks, _wrapped(square.roll))
 
 
 def _wrapped(degrees: float) -> float:
