@@ -228,6 +228,24 @@ def test_a_half_empty_map_removes_exactly_as_many_pixels_as_asked(monkeypatch, f
         assert not heat[coldest].any()
 
 
+def test_what_is_no_face_is_refused_in_a_sentence():
+    for face, sentence in (
+        (_face() / 255, "The face has dtype float64"),
+        (_face()[None], r"The face has shape \(1, 48"),
+    ):
+        for measure in (perturbation_curves, measure_faithfulness):
+            with pytest.raises((TypeError, ValueError), match=sentence):
+                measure(Brightness(PATCH, 6.0), face, CELL, HAPPY)
+
+
+def test_autocast_changes_no_curve():
+    model, heat = Brightness(PATCH, 6.0), to_pixels(CELL)
+    expected = perturbation_curves(model, _face(), heat, HAPPY)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = perturbation_curves(model, _face(), to_pixels(CELL), HAPPY)
+    np.testing.assert_array_equal(found.costs, expected.costs)
+
+
 def test_curves_are_calibrated_probabilities_of_the_target():
     model = Brightness(PATCH, 5.0)
     model.temperature = 2.0

@@ -10,7 +10,7 @@ from torch import nn
 
 from fer_models.architectures import create_model
 from fer_models.architectures.base import EmotionModel
-from fer_models.evidence import SanityCheck, sanity, sanity_check
+from fer_models.evidence import SanityCheck, predict_with_uniform_attention, sanity, sanity_check
 from fer_models.explanations import explain
 from fer_models.inference import predict
 
@@ -142,6 +142,26 @@ def test_a_map_that_vanishes_has_changed_and_one_that_was_never_there_cannot():
     assert empty.verdict == "Grad-CAM is constant for the trained network, so there is nothing to test."
     half_empty = replace(empty, similarity=np.array([[0.25, np.nan]] * 5))
     assert "falls to 0.25 with a random head" in half_empty.verdict
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: model.half(), lambda model: model.bfloat16(), lambda model: model.double(), nn.DataParallel]
+)
+def test_a_model_of_another_dtype_or_in_a_wrapper_is_tested_alike(network, wrap):
+    faces = np.stack(_faces(2))
+    expected = predict_with_uniform_attention(network, faces)
+    steps = sanity_check(network, faces, target=["happy", None]).steps
+    model = wrap(network)
+    np.testing.assert_allclose(predict_with_uniform_attention(model, faces), expected, rtol=0, atol=0.01)
+    check = sanity_check(model, faces, "hirescam", target=["happy", None])
+    assert check.steps == steps and np.isfinite(check.similarity).all()
+
+
+def test_the_check_is_the_same_in_inference_mode_and_under_autocast(network):
+    expected = sanity_check(network, _faces(1), "hirescam").similarity
+    for context in (torch.inference_mode(), torch.autocast("cpu", torch.bfloat16)):
+        with context:
+            np.testing.assert_array_equal(sanity_check(network, _faces(1), "hirescam").similarity, expected)
 
 
 def test_a_check_without_faces_is_refused(network):

@@ -38,6 +38,9 @@ SMALL = {
 }
 
 
+ARRAYS = ("probabilities", "logits", "heatmap", "class_maps", "spatial_attention", "channel_attention")
+
+
 def _create(name: str, **config: object) -> EmotionModel:
     """A small model in which every part does something: no zero weights, running statistics of its own."""
     generator = torch.manual_seed(MODEL_NAMES.index(name))
@@ -307,9 +310,25 @@ def test_no_faces_no_explanations(baseline):
     assert explain(baseline, []) == []
 
 
+def test_each_face_can_have_a_target_of_its_own(baseline):
+    faces = _faces(BATCH_SIZE + 2)  # two batches
+    targets = [n % 7 for n in range(len(faces))]
+    targets[1], targets[-1] = None, "happy"
+    expected = [explain(baseline, [face], target)[0] for face, target in zip(faces, targets, strict=True)]
+    assert expected[-1].target == 3
+    for found, alone in zip(explain(baseline, faces, targets), expected, strict=True):
+        assert found.target == alone.target
+        np.testing.assert_allclose(found.heatmap, alone.heatmap, rtol=1e-4, atol=1e-6)
+    for labels in (np.array([5, 0]), torch.tensor([5, 0]), (5, 0)):
+        assert [e.target for e in explain(baseline, np.stack(faces[:2]), labels, "layercam")] == [5, 0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
+        ({"target": [0, 1]}, ValueError, "There are 2 targets for 1 faces: pass one for each face, or one for all"),
+        ({"target": ["bored"]}, ValueError, "no emotion 'bored'. Choose one of: angry, disgust"),
+        ({"target": np.array([1.0])}, TypeError, "The target is a float: pass an emotion's name"),
         ({"target": "bored"}, ValueError, "no emotion 'bored'. Choose one of: angry, disgust"),
         ({"target": 7}, ValueError, "no emotion number 7. Choose one from 0 to 6"),
         ({"target": -1}, ValueError, "no emotion number -1"),
@@ -393,6 +412,70 @@ def test_explains_where_gradients_are_switched_off(baseline):
         with switched_off:
             np.testing.assert_array_equal(explain(baseline, faces)[0].heatmap, expected)
             assert not torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_every_method_gives_the_same_wherever_it_is_called(models, name):
+    model, faces = models[name], _faces(1)
+    for method in METHODS:
+        (expected,) = explain(model, faces, method=method)
+        for context in (
+            torch.autocast("cpu", torch.bfloat16),
+            torch.autocast("cpu", torch.float16),
+            torch.inference_mode(),
+            torch.no_grad(),
+        ):
+            with context:
+                (found,) = explain(model, faces, method=method)
+            for field in ARRAYS:
+                assert getattr(found, field) is None or getattr(found, field).dtype == np.float32
+                np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float16, 0.02), (torch.bfloat16, 0.1), (torch.float64, 1e-5)])
+def test_a_model_of_another_dtype_has_the_same_maps_in_float32(models, name, dtype, rounding):
+    model, faces = models[name], _faces(1)
+    other = copy.deepcopy(model).to(dtype)
+    (gradcam,) = explain(model, faces)
+    for method in METHODS:
+        (expected,), (found,) = (explain(m, faces, gradcam.target, method) for m in (model, other))
+        scale = max(np.abs(gradcam.class_maps).max(), expected.heatmap.max())
+        np.testing.assert_allclose(found.heatmap, expected.heatmap, rtol=0, atol=rounding * scale)
+        for field in ARRAYS:
+            assert getattr(found, field) is None or getattr(found, field).dtype == np.float32
+
+
+def _compiled_in_place(model: EmotionModel) -> EmotionModel:
+    model.compile(backend="aot_eager")
+    return model
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: torch.compile(model, backend="aot_eager"), _compiled_in_place, nn.DataParallel]
+)
+def test_of_a_wrapped_model_the_model_inside_is_explained(wrap):
+    model, faces = _create("attn_cnn"), _faces(1)
+    wrapped = wrap(copy.deepcopy(model))
+    predict(wrapped, faces)
+    for method in METHODS:
+        (expected,), (found,) = (explain(m, faces, method=method) for m in (model, wrapped))
+        assert found.model_name == "attn_cnn"
+        for field in ARRAYS:
+            if getattr(expected, field) is not None:
+                np.testing.assert_allclose(getattr(found, field), getattr(expected, field), rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_made_in_inference_mode_is_explained_or_a_sentence_says_what_to_do():
+    weights = Path(__file__).parents[1] / "weights"
+    with torch.inference_mode():
+        loaded = load_model("attn_cnn", weights)
+        changed = create_model("baseline_cnn", **SMALL["baseline_cnn"]).half()
+    assert explain(loaded, _faces(1), method="layercam")[0].heatmap.any()
+    assert explain(changed, _faces(1))[0].class_maps is not None  # in closed form
+    with pytest.raises(ValueError, match=r"baseline_cnn was created or changed under torch.inference_mode\(\)"):
+        explain(changed, _faces(1), method="layercam")
+    assert explain(copy.deepcopy(changed), _faces(1), method="layercam")[0].heatmap.any()
 
 
 def test_two_threads_on_one_model_get_their_own_maps(models):

@@ -7,6 +7,7 @@ from PIL import Image
 
 from fer_models.architectures import create_model
 from fer_models.inference import exclusive, predict, preprocess
+from fer_models.inference.logits import compute_logits
 from fer_models.inference.prediction import BATCH_SIZE
 
 
@@ -53,8 +54,8 @@ def test_an_empty_list_gives_empty_results(model):
 @pytest.mark.parametrize(
     ("faces", "error", "sentence"),
     [
-        (np.zeros((48, 48), np.uint8), TypeError, r"as a list, not as a single ndarray: \[face\]"),
-        (Image.new("L", (48, 48)), TypeError, "as a list, not as a single Image"),
+        (np.zeros((48, 48), np.uint8), TypeError, r"as a list.* not as an array \(48, 48\): \[face\] for one face"),
+        (Image.new("L", (48, 48)), TypeError, r"as a list.* not as a Image: \[face\] for one face"),
         (["face.png"], TypeError, r"faces\[0\] is a str: pass a PIL image"),
         ([np.zeros((48, 48), np.uint8), None], TypeError, r"faces\[1\] is a NoneType"),
         ([np.zeros((48, 48))], TypeError, r"faces\[0\] has dtype float64.*astype\(np.uint8\)"),
@@ -63,12 +64,64 @@ def test_an_empty_list_gives_empty_results(model):
         ([np.zeros((0, 48), np.uint8)], ValueError, r"faces\[0\] has shape \(0, 48\)"),
         ([np.zeros(48, np.uint8)], ValueError, r"faces\[0\] has shape \(48,\)"),
         ([Image.new("L", (0, 5))], ValueError, r"faces\[0\] is empty: an image of 0x5 pixels"),
+        (np.zeros((48, 48, 3), np.uint8), TypeError, r"not as an array \(48, 48, 3\): \[face\] for one face"),
+        (np.zeros((48, 48, 4), np.uint8), TypeError, r"not as an array \(48, 48, 4\)"),  # RGBA, not 48 narrow faces
+        (np.zeros((5, 60, 50), np.uint8), TypeError, r"not as an array \(5, 60, 50\).*list\(faces\) for several"),
+        (np.zeros((2, 48, 48, 1), np.uint8), ValueError, r"faces\[0\] has shape \(48, 48, 1\)"),
+        (np.zeros((2, 48, 48)), TypeError, r"faces\[0\] has dtype float64"),
+        ((face for face in ()), TypeError, r"not as a generator.*list\(faces\)"),
     ],
 )
 def test_what_is_not_a_list_of_faces_is_refused_in_a_sentence(model, faces, error, sentence):
     for use in (lambda: preprocess(faces, model), lambda: predict(model, faces)):
         with pytest.raises(error, match=sentence):
             use()
+
+
+def test_one_array_of_several_faces_is_a_list_of_them(model):
+    for batch in (_noise(5, 48, 48), _noise(3, 60, 60), _noise(2, 60, 50, 3), _noise(0, 48, 48)):
+        np.testing.assert_array_equal(predict(model, batch), predict(model, list(batch)))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_changes_no_result(model, dtype):
+    faces = _noise(3, 48, 48)
+    expected, logits = predict(model, faces), compute_logits(model, torch.from_numpy(faces))
+    with torch.autocast("cpu", dtype):
+        found = predict(model, faces), compute_logits(model, torch.from_numpy(faces))
+        assert torch.is_autocast_enabled("cpu")
+    for result, without in zip(found, (expected, logits), strict=True):
+        assert result.dtype == np.float32
+        np.testing.assert_array_equal(result, without)
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float16, 1e-3), (torch.bfloat16, 1e-2), (torch.float64, 1e-6)])
+def test_a_model_of_another_dtype_predicts_the_same_in_float32(model, dtype, rounding):
+    faces = _noise(3, 48, 48)
+    expected, logits = predict(model, faces), compute_logits(model, torch.from_numpy(faces))
+    model.to(dtype)
+    assert preprocess(faces, model).dtype == dtype
+    found = predict(model, faces), compute_logits(model, torch.from_numpy(faces))
+    for result, in_float32 in zip(found, (expected, logits), strict=True):
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, in_float32, rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: torch.compile(model, backend="aot_eager"), torch.nn.DataParallel])
+def test_a_wrapped_model_predicts_the_same_and_shares_its_lock(model, wrap):
+    faces, wrapped = _noise(3, 48, 48), wrap(model)
+    model.temperature = 2.0
+    expected = predict(model, faces)
+    np.testing.assert_allclose(predict(wrapped, faces), expected, rtol=1e-5)
+    torch.testing.assert_close(preprocess(faces, wrapped), preprocess(faces, model))
+    with exclusive(torch.nn.DataParallel(wrapped)) as network:
+        assert network is model
+
+
+def test_what_is_no_model_is_refused_in_a_sentence():
+    for wrong, kind in (("resnet50", "str"), (torch.nn.Linear(2, 7), "Linear")):
+        with pytest.raises(TypeError, match=f"The model is a {kind}, not an EmotionModel: pass what load_model"):
+            predict(wrong, [_noise(48, 48)])
 
 
 def test_predict_divides_the_logits_by_the_temperature(model):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from fer_models.architectures.attn_cnn import AttentionCNN
 from fer_models.architectures.base import EmotionModel
 from fer_models.architectures.baseline_cnn import BaselineCNN
@@ -29,8 +31,9 @@ def model_title(name: str) -> str:
     return model_class(name).title
 
 
+@torch.inference_mode(False)
 def create_model(name: str, **config: Any) -> EmotionModel:
-    """Builds a model with newly initialised weights.
+    """Builds a model with newly initialised weights, which can be differentiated wherever it is built.
 
     Args:
         name: a key of MODELS.

@@ -11,22 +11,25 @@ FER_SIZE = 48
 BACKGROUND = (128, 128, 128)
 
 
-def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
+def to_grey48(face: Image.Image | np.ndarray, called: str = "The face") -> np.ndarray:
     """Reduces a cropped face to the resolution of FER-2013.
 
     A sharp photo has detail that the training images lack, so every face is reduced to 48x48 pixels first.
 
     Args:
-        face: a PIL image of any mode, or uint8 (H, W) or (H, W, 3). Transparent pixels become neutral
+        face: a PIL image of any mode, or a uint8 array, grey (H, W) or RGB (H, W, 3). Transparent pixels become neutral
             grey; modes "I" and "F" are read as values of 0 to 255, as in PIL.
+        called: what errors call the face.
 
     Returns:
         uint8 (48, 48), luma of ITU-R 601-2 (PIL's mode "L"), averaged over each pixel's area, or bilinear if the face
         is smaller; an array (48, 48) is returned unchanged.
 
     Raises:
-        ValueError: PIL cannot convert the mode of the image to grey.
+        TypeError: the face is neither a PIL image nor a uint8 array.
+        ValueError: it has no pixels, its array is not (H, W) or (H, W, 3), or PIL cannot convert its mode to grey.
     """
+    _check_face(face, called)
     if isinstance(face, np.ndarray) and face.shape == (FER_SIZE, FER_SIZE):
         return face
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
@@ -41,6 +44,24 @@ def to_grey48(face: Image.Image | np.ndarray) -> np.ndarray:
     # PIL's box filter does not weight partly covered pixels, so below 100 px it nearly selects single pixels.
     means = _area_shares(grey.height) @ np.asarray(grey) @ _area_shares(grey.width).T
     return np.rint(means).astype(np.uint8)
+
+
+def _check_face(face: object, called: str) -> None:
+    if isinstance(face, Image.Image):
+        if 0 in face.size:
+            raise ValueError(f"{called} is empty: an image of {face.width}x{face.height} pixels.")
+        return
+    if not isinstance(face, np.ndarray):
+        raise TypeError(
+            f"{called} is a {type(face).__name__}: pass a PIL image, or a uint8 array, grey (H, W) or RGB (H, W, 3)."
+        )
+    if face.dtype != np.uint8:
+        raise TypeError(
+            f"{called} has dtype {face.dtype}, whose range of values is not defined: convert it to uint8 in "
+            "0..255, for example values in [0, 1] with (255 * face).round().astype(np.uint8)."
+        )
+    if 0 in face.shape or not (face.ndim == 2 or (face.ndim == 3 and face.shape[2] == 3)):
+        raise ValueError(f"{called} has shape {face.shape}: pass grey (H, W) or RGB (H, W, 3), H and W at least 1.")
 
 
 def opaque(image: Image.Image) -> Image.Image:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
-from fer_models.architectures import EmotionModel
 from fer_models.data.images import to_grey48
 from fer_models.evidence.baselines import centred_gaussian, edge_map, random_map
 from fer_models.evidence.perturbation import FRACTIONS, Curves, perturbation_curves
@@ -95,7 +95,7 @@ class Faithfulness:
 
 
 def measure_faithfulness(
-    model: EmotionModel,
+    model: nn.Module,
     face: FaceImage,
     heatmap: np.ndarray,
     target: int,
@@ -116,7 +116,7 @@ def measure_faithfulness(
         progress: called after each map with the share of the work that is done, in (0, 1].
 
     Raises:
-        ValueError: as `to_pixels` and `perturbation_curves`, or `random_maps` is less than 1.
+        TypeError, ValueError: as `to_pixels` and `perturbation_curves`, or `random_maps` is less than 1.
 
     Example:
         >>> (explanation,) = explain(model, [face])

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from torch import nn
 
-from fer_models.architectures import EmotionModel
 from fer_models.data.images import to_grey48
 from fer_models.evidence.imputation import NOISE, impute
 from fer_models.evidence.pixels import hottest_first
@@ -61,7 +61,7 @@ class Curves:
 
 
 def perturbation_curves(
-    model: EmotionModel,
+    model: nn.Module,
     face: FaceImage,
     heat: np.ndarray,
     target: int,
@@ -79,7 +79,7 @@ def perturbation_curves(
         seed: of the imputation's noise and of the order of ties; maps with the same seed share both.
 
     Raises:
-        ValueError: the fractions are not as described.
+        TypeError, ValueError: as `to_grey48`, or the fractions are not as described.
 
     Sources: Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421 (deletion, insertion); Rong et al. 2022,
     arXiv:2202.00449 (ROAD).

@@ -10,8 +10,8 @@ from torch import nn
 
 from fer_models.architectures import EmotionModel
 from fer_models.evidence.agreement import measure_agreement
-from fer_models.explanations import METHODS, explain
-from fer_models.inference import FaceImage, exclusive
+from fer_models.explanations import METHODS, Target, explain
+from fer_models.inference import Faces, as_list, exclusive
 
 # From this rank correlation on, the maps of a randomised and of the trained network count as similar.
 SAME = 0.5
@@ -58,17 +58,17 @@ class SanityCheck:
 
 
 def sanity_check(
-    model: EmotionModel,
-    faces: Sequence[FaceImage],
+    model: nn.Module,
+    faces: Faces,
     method: str = "gradcam",
-    target: int | str | None = None,
+    target: Target | Sequence[Target] = None,
     stage: str | None = None,
     seed: int = 0,
 ) -> SanityCheck:
     """Randomises a copy of the network step by step and explains the same emotions again after each step.
 
     Args:
-        model: not changed; the copy takes as much memory again.
+        model: as in `predict`; not changed; the copy takes as much memory again.
         faces, method, stage: as in `explain`; at least one face.
         target: as in `explain`; by default the trained network's predictions, for the randomised networks as well.
         seed: of the random weights.
@@ -78,11 +78,12 @@ def sanity_check(
 
     Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292, section 3.
     """
+    faces = as_list(faces)
     originals = explain(model, faces, target, method, stage)
     if not originals:
         raise ValueError("There are no faces to explain: pass at least one.")
-    with exclusive(model):
-        network = copy.deepcopy(model)
+    with exclusive(model) as trained:
+        network = copy.deepcopy(trained)
 
     steps, similarity = [], []
     for step in _randomised(network, seed):

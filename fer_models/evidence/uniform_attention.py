@@ -1,24 +1,22 @@
 """Uniform attention: predictions with the spatial attention replaced by its mean over all places."""
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
-from fer_models.architectures import EmotionModel
 from fer_models.architectures.attention import MultiHeadSpatialAttention, SpatialAttention
-from fer_models.inference import FaceImage, exclusive, predict
+from fer_models.inference import Faces, exclusive, predict
 
 
-def predict_with_uniform_attention(model: EmotionModel, faces: Sequence[FaceImage]) -> np.ndarray:
+def predict_with_uniform_attention(model: nn.Module, faces: Faces) -> np.ndarray:
     """`predict` with each face's spatial attention replaced by its mean over all places.
 
     If the predictions stay the same, the network does not use where it attends, and the attention map does not explain
     its predictions.
 
     Args:
-        model: has spatial attention; not changed, but a copy of it takes as much memory again.
+        model: as in `predict`, with spatial attention; not changed, but a copy of it takes as much memory again.
         faces: as in `predict`.
 
     Returns:
@@ -30,10 +28,10 @@ def predict_with_uniform_attention(model: EmotionModel, faces: Sequence[FaceImag
     Source: after Jain and Wallace, "Attention is not Explanation", NAACL 2019, arXiv:1902.10186, who shuffle attention
     over words.
     """
-    if model.spatial_attention is None:
-        raise ValueError(f"{model.name} has no spatial attention to make uniform.")
-    with exclusive(model):
-        network = copy.deepcopy(model)
+    with exclusive(model) as trained:
+        if trained.spatial_attention is None:
+            raise ValueError(f"{trained.name} has no spatial attention to make uniform.")
+        network = copy.deepcopy(trained)
     assert network.spatial_attention is not None
     network.spatial_attention.register_forward_hook(_average)
     return predict(network, faces)

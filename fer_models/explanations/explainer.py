@@ -12,14 +12,25 @@ from fer_models.emotions import EMOTIONS
 from fer_models.explanations.closed_form import closed_form
 from fer_models.explanations.explanation import Explanation
 from fer_models.explanations.gradients import forward_cut, logit_gradients
-from fer_models.explanations.methods import METHODS, eigencam, gradcam, library_heatmaps
-from fer_models.inference import FaceImage, batched, exclusive, preprocess, to_probabilities
+from fer_models.explanations.methods import METHODS, eigencam, gradcam, library_heatmaps, to_numpy
+from fer_models.inference import (
+    FaceImage,
+    Faces,
+    as_list,
+    batched,
+    exclusive,
+    preprocess,
+    to_probabilities,
+    unwrapped,
+)
+
+Target = int | str | None
 
 
 def explain(
-    model: EmotionModel,
-    faces: Sequence[FaceImage],
-    target: int | str | None = None,
+    model: nn.Module,
+    faces: Faces,
+    target: Target | Sequence[Target] | np.ndarray | Tensor = None,
     method: str = "gradcam",
     stage: str | None = None,
 ) -> list[Explanation]:
@@ -29,9 +40,10 @@ def explain(
     on the model, even after an error.
 
     Args:
-        model: on any device; it runs in eval mode and its modes are restored afterwards.
+        model: as in `predict`. Of a compiled or parallel model, the `EmotionModel` inside is explained.
         faces: as in `preprocess`; an empty list gives an empty list.
-        target: the emotion to explain, by index or name; by default the predicted one.
+        target: the emotion to explain, by index or name; None for the predicted one. Either one for all faces, or a
+            list, array or tensor with one for each face.
         method: a key of METHODS.
         stage: the layer to explain: one of `model.stages` (by default the last), or "attention" for the output of the
             attention module before the pooling. At the last stage and at "attention", "gradcam" explains all seven
@@ -42,8 +54,9 @@ def explain(
         One `Explanation` per face, in the same order.
 
     Raises:
-        TypeError: as `preprocess`, or the target is neither an int nor a string.
-        ValueError: as `preprocess`, or the target, method or stage is unknown.
+        TypeError: as `preprocess`, or a target is neither an int nor a string.
+        ValueError: as `preprocess`, a target, the method or the stage is unknown, there are more or fewer targets than
+            faces, or the model was created under torch.inference_mode() and the method needs gradients.
 
     Example:
         >>> explanation, = explain(load_model("resnet50"), [Image.open("face.png")])
@@ -52,39 +65,43 @@ def explain(
     """
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}. Choose one of: {', '.join(METHODS)}.")
-    stage = model.stages[-1] if stage is None else stage
-    layer = _layer(model, stage)
-    target = None if target is None else _emotion_index(target)
+    network, faces = unwrapped(model), as_list(faces)
+    stage = network.stages[-1] if stage is None else stage
+    layer = _layer(network, stage)
+    targets = _emotion_indices(target, len(faces))
 
     return [
         explanation
-        for batch in batched(faces)
-        for explanation in _explain_batch(model, batch, target, method, stage, layer)
+        for some_faces, some_targets in zip(batched(faces), batched(targets), strict=True)
+        for explanation in _explain_batch(network, some_faces, some_targets, method, stage, layer)
     ]
 
 
 def _explain_batch(
-    model: EmotionModel, faces: Sequence[FaceImage], target: int | None, method: str, stage: str, layer: nn.Module
+    model: EmotionModel,
+    faces: Sequence[FaceImage],
+    wanted: Sequence[int | None],
+    method: str,
+    stage: str,
+    layer: nn.Module,
 ) -> list[Explanation]:
     with exclusive(model):
         start = time.perf_counter()
         inputs = preprocess(faces, model)
         if method == "gradcam" and stage in (model.stages[-1], "attention"):
             logits, maps = _class_maps(model, inputs, stage, layer)
-            class_maps, targets = maps.cpu().numpy(), _targets(logits, target)
+            class_maps, targets = to_numpy(maps), _targets(logits, wanted)
             heatmaps = np.maximum(class_maps[range(len(faces)), targets], 0)
         else:
             features, logits = forward_cut(model, inputs, layer)
-            class_maps, targets = None, _targets(logits, target)
+            class_maps, targets = None, _targets(logits, wanted)
             heatmaps = _heatmaps(model, method, features, logits, targets)
         spatial, channel = model.spatial_attention, model.channel_attention
-        spatial_map = None if spatial is None else spatial.map
-        channel_weights = None if channel is None else channel.weights
-        spatial_attention = None if spatial_map is None else spatial_map.cpu().numpy()
-        channel_attention = None if channel_weights is None else channel_weights.cpu().numpy()
+        spatial_attention = None if spatial is None or spatial.map is None else to_numpy(spatial.map)
+        channel_attention = None if channel is None or channel.weights is None else to_numpy(channel.weights)
         seconds = (time.perf_counter() - start) / len(faces)
 
-    logit_values = logits.detach().cpu().numpy()
+    logit_values = to_numpy(logits)
     probabilities = to_probabilities(logit_values, model.temperature)
     return [
         Explanation(
@@ -104,8 +121,11 @@ def _explain_batch(
     ]
 
 
-def _targets(logits: Tensor, target: int | None) -> list[int]:
-    return logits.argmax(dim=1).tolist() if target is None else [target] * len(logits)
+def _targets(logits: Tensor, wanted: Sequence[int | None]) -> list[int]:
+    return [
+        predicted if target is None else target
+        for predicted, target in zip(logits.argmax(dim=1).tolist(), wanted, strict=True)
+    ]
 
 
 def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
@@ -122,12 +142,12 @@ def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Modul
 
 
 def _heatmaps(model: EmotionModel, method: str, features: Tensor, logits: Tensor, targets: list[int]) -> np.ndarray:
-    """Returns the heat maps of the targets, (N, h, w)."""
+    """Returns the heat maps of the targets, float32 (N, h, w)."""
     if method == "eigencam":
         return eigencam(features)
     gradients = logit_gradients(logits, features, torch.tensor(targets)[:, None])
     if method == "gradcam":
-        return gradcam(features.detach(), gradients.mean(dim=(3, 4)))[:, 0].relu().cpu().numpy()
+        return to_numpy(gradcam(features.detach(), gradients.mean(dim=(3, 4)))[:, 0].relu())
     return library_heatmaps(method, model, features, gradients[:, 0])
 
 
@@ -140,7 +160,16 @@ def _layer(model: EmotionModel, stage: str) -> nn.Module:
     raise ValueError(f"{model.name} has no stage {stage!r}. Choose one of: {', '.join(stages)}.")
 
 
-def _emotion_index(target: int | str) -> int:
+def _emotion_indices(target: Target | Sequence[Target] | np.ndarray | Tensor, count: int) -> list[int | None]:
+    """The index of the emotion to explain for each of `count` faces; None for the predicted one."""
+    wanted: object = target.tolist() if isinstance(target, np.ndarray | Tensor) else target
+    targets = wanted if isinstance(wanted, list | tuple) else [wanted] * count
+    if len(targets) != count:
+        raise ValueError(f"There are {len(targets)} targets for {count} faces: pass one for each face, or one for all.")
+    return [None if one is None else _emotion_index(one) for one in targets]
+
+
+def _emotion_index(target: object) -> int:
     if isinstance(target, str):
         if target not in EMOTIONS:
             raise ValueError(f"There is no emotion {target!r}. Choose one of: {', '.join(EMOTIONS)}.")

@@ -24,7 +24,15 @@ def forward_cut(model: EmotionModel, faces: Tensor, layer: nn.Module) -> tuple[T
 
     Returns:
         The layer's output (N, K, h, w), which is a leaf of the graph, and the logits (N, 7).
+
+    Raises:
+        ValueError: the model was created under torch.inference_mode(), so no graph can hold its parameters.
     """
+    if any(parameter.is_inference() for parameter in model.parameters()):
+        raise ValueError(
+            f"{model.name} was created or changed under torch.inference_mode(), so it has no gradients: "
+            "create it outside, or pass copy.deepcopy(model), made outside."
+        )
     features = []
 
     def start_graph(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -34,8 +42,8 @@ def forward_cut(model: EmotionModel, faces: Tensor, layer: nn.Module) -> tuple[T
 
     hook = layer.register_forward_hook(start_graph)
     try:
-        with torch.inference_mode(False), torch.no_grad():
-            logits = model(faces)
+        with torch.no_grad():
+            logits = model.forward(faces)  # calling the model would run what model.compile() made of it
     finally:
         hook.remove()
     return features[0], logits
@@ -52,8 +60,8 @@ def logit_gradients(logits: Tensor, features: Tensor, classes: Tensor) -> Tensor
         classes: int64 (N, C), indices into EMOTIONS of C emotions for each of the N faces.
 
     Returns:
-        float (N, C, K, h, w).
+        float32 (N, C, K, h, w).
     """
     chosen = F.one_hot(classes, logits.shape[1]).to(logits).transpose(0, 1)
     (gradients,) = torch.autograd.grad(logits, features, chosen, is_grads_batched=True)
-    return gradients.transpose(0, 1)
+    return gradients.transpose(0, 1).float()

@@ -56,6 +56,11 @@ METHODS = {
 }
 
 
+def to_numpy(values: Tensor) -> np.ndarray:
+    """Converts values of any floating point dtype and device to float32; NumPy has no bfloat16."""
+    return values.detach().float().cpu().numpy()
+
+
 def gradcam(features: Tensor, weights: Tensor) -> Tensor:
     """Grad-CAM before its ReLU: sum over k of w_ck A_k, w_ck the mean over cells of dz_c / dA_k (eq. 1 and 2).
 
@@ -67,11 +72,11 @@ def gradcam(features: Tensor, weights: Tensor) -> Tensor:
         weights: w, (N, C, K), for C emotions.
 
     Returns:
-        (N, C, h, w), signed.
+        float32 (N, C, h, w), signed.
 
     Source: Selvaraju et al., "Grad-CAM", ICCV 2017, arXiv:1610.02391.
     """
-    return (weights @ features.flatten(2)).unflatten(2, features.shape[2:])
+    return (weights.float() @ features.flatten(2).float()).unflatten(2, features.shape[2:])
 
 
 def eigencam(features: Tensor) -> np.ndarray:
@@ -89,7 +94,7 @@ def eigencam(features: Tensor) -> np.ndarray:
 
     Source: Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, arXiv:2008.00299.
     """
-    cells = features.detach().flatten(2).transpose(1, 2).cpu().numpy()
+    cells = to_numpy(features.flatten(2).transpose(1, 2))
     cells = cells - cells.mean(axis=1, keepdims=True)
     components = np.linalg.svd(cells, full_matrices=False)[2]
     scores = cells @ components[:, 0, :, None]
@@ -116,7 +121,7 @@ def library_heatmaps(method: str, model: EmotionModel, features: Tensor, gradien
     from pytorch_grad_cam import GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 
     cams = {"gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "xgradcam": XGradCAM, "layercam": LayerCAM}
-    activations, slopes = features.detach().cpu().numpy(), gradients.cpu().numpy()
+    activations, slopes = to_numpy(features), to_numpy(gradients)
     cam = cams[method](model, target_layers=[])
     # The formulas use neither the input, the layer nor the targets; False: no smoothing.
     maps = cam.get_cam_image(None, None, None, activations, slopes, False)

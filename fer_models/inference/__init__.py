@@ -1,10 +1,21 @@
 """Inference: from faces to logits, calibrated probabilities and prediction sets."""
 
-from fer_models.inference.prediction import FaceImage, batched, exclusive, predict, preprocess
+from fer_models.inference.prediction import (
+    FaceImage,
+    Faces,
+    as_list,
+    batched,
+    exclusive,
+    predict,
+    preprocess,
+    unwrapped,
+)
 from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
 
 __all__ = [
     "FaceImage",
+    "Faces",
+    "as_list",
     "batched",
     "exclusive",
     "jensen_shannon",
@@ -12,4 +23,5 @@ __all__ = [
     "prediction_set",
     "preprocess",
     "to_probabilities",
+    "unwrapped",
 ]

@@ -14,7 +14,7 @@ def count_parameters(model: EmotionModel) -> int:
 def count_multiply_adds(model: EmotionModel) -> int:
     """Multiply-adds per image in eval mode, in convolutions and matrix products (the rest is below 1 %)."""
     model.eval()
-    device = next(model.parameters()).device
+    parameter = next(model.parameters())
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model(torch.zeros(1, 3, model.input_size, model.input_size, device=device))
+        model(torch.zeros(1, 3, model.input_size, model.input_size).to(parameter))
     return counter.get_total_flops() // 2  # the counter counts a multiplication and an addition as two

@@ -2,21 +2,19 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from fer_models.architectures import EmotionModel
-from fer_models.data.images import enlarge
+from fer_models.inference.prediction import exclusive, to_input
 
 
-@torch.inference_mode()
 def compute_logits(
-    model: EmotionModel, images: Tensor, batch_size: int = 64, flip: bool = False, progress: str | None = None
+    model: nn.Module, images: Tensor, batch_size: int = 64, flip: bool = False, progress: str | None = None
 ) -> np.ndarray:
-    """Computes a model's logits for each face, in float32 throughout.
+    """Computes a model's logits for each face, in the model's own precision throughout.
 
     Args:
-        model: set to eval mode; runs on its own device.
+        model: as in `predict`; runs on its own device.
         images: uint8 (N, 48, 48), on any device.
         batch_size: images per forward pass.
         flip: whether each face is mirrored left to right.
@@ -25,12 +23,14 @@ def compute_logits(
     Returns:
         float32 (N, 7), not divided by the model's temperature.
     """
-    model.eval()
-    device = next(model.parameters()).device
     logits = []
-    with tqdm(total=len(images), desc=progress, unit="img", disable=progress is None) as bar:
+    with (
+        exclusive(model) as network,
+        torch.inference_mode(),
+        tqdm(total=len(images), desc=progress, unit="img", disable=progress is None) as bar,
+    ):
         for batch in images.split(batch_size):
-            faces = enlarge((batch.flip(-1) if flip else batch).to(device), model.input_size)
-            logits.append(model(faces.contiguous(memory_format=torch.channels_last)).cpu())
+            faces = to_input(batch.flip(-1) if flip else batch, network)
+            logits.append(model(faces.contiguous(memory_format=torch.channels_last)).float().cpu())
             bar.update(len(batch))
     return torch.cat(logits).numpy()

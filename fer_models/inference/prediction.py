@@ -4,11 +4,12 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from fer_models.architectures import EmotionModel
 from fer_models.data.images import FER_SIZE, enlarge, to_grey48
@@ -16,6 +17,8 @@ from fer_models.emotions import EMOTIONS
 from fer_models.inference.probabilities import to_probabilities
 
 FaceImage = Image.Image | np.ndarray
+Faces = Sequence[FaceImage] | np.ndarray
+Item = TypeVar("Item")
 
 # Limits the memory used for a long list of faces; larger batches are hardly faster per face.
 BATCH_SIZE = 16
@@ -24,35 +27,42 @@ _locks: weakref.WeakKeyDictionary[EmotionModel, threading.Lock] = weakref.WeakKe
 _locks_guard = threading.Lock()
 
 
-def preprocess(faces: Sequence[FaceImage], model: EmotionModel) -> Tensor:
-    """Converts cropped faces to the model's input, on the model's device.
+def preprocess(faces: Faces, model: nn.Module) -> Tensor:
+    """Converts cropped faces to the model's input, on the model's device and in its dtype.
 
     Each face is first reduced to 48x48 grey pixels, as in FER-2013, and then enlarged. A sharp photo is thus brought to
     the resolution of the training images.
 
     Args:
-        faces: a list of PIL images of any mode, or uint8 arrays (H, W) or (H, W, 3); may be empty.
-        model: determines the side S (`input_size`) and the device of the result.
+        faces: a list of PIL images of any mode, or of uint8 arrays, grey (H, W) or RGB (H, W, 3); or one uint8 array of
+            several grey (N, S, S) or RGB (N, H, W, 3) faces. May be empty. OpenCV reads BGR: pass face[..., ::-1].
+        model: an `EmotionModel`, which determines the side S (`input_size`), the device and the dtype of the result; it
+            may be wrapped by torch.compile, DataParallel or DistributedDataParallel.
 
     Returns:
-        float32 (N, 3, S, S) in [0, 1].
+        float (N, 3, S, S) in [0, 1]; float32 unless the model was converted, as by `model.half()`.
 
     Raises:
-        TypeError: `faces` is not a list, or a face is neither a PIL image nor a uint8 array.
+        TypeError: `faces` is neither a list nor an array of several faces, a face is neither a PIL image nor a uint8
+            array, or the model is no `EmotionModel`.
         ValueError: a face has no pixels, or an array is not (H, W) or (H, W, 3).
     """
-    _check_list(faces)
-    for position, face in enumerate(faces):
-        _check_face(face, position)
-    grey = np.array([to_grey48(face) for face in faces], dtype=np.uint8).reshape(-1, FER_SIZE, FER_SIZE)
-    return enlarge(torch.from_numpy(grey).to(next(model.parameters()).device), model.input_size)
+    grey = [to_grey48(face, f"faces[{position}]") for position, face in enumerate(as_list(faces))]
+    stored = np.array(grey, dtype=np.uint8).reshape(-1, FER_SIZE, FER_SIZE)
+    return to_input(torch.from_numpy(stored), unwrapped(model))
 
 
-def predict(model: EmotionModel, faces: Sequence[FaceImage]) -> np.ndarray:
+def to_input(images: Tensor, model: EmotionModel) -> Tensor:
+    """Converts stored grey faces, uint8 (N, 48, 48), as `preprocess` does."""
+    parameter = next(model.parameters())
+    return enlarge(images.to(parameter.device), model.input_size).to(parameter.dtype)
+
+
+def predict(model: nn.Module, faces: Faces) -> np.ndarray:
     """Predicts the probability of each emotion for each face.
 
     Args:
-        model: on any device; it runs in eval mode and its modes are restored afterwards.
+        model: as in `preprocess`. It runs in eval mode and without autocast; its modes are restored afterwards.
         faces: as in `preprocess`.
 
     Returns:
@@ -61,57 +71,73 @@ def predict(model: EmotionModel, faces: Sequence[FaceImage]) -> np.ndarray:
     Raises:
         TypeError, ValueError: as `preprocess`.
     """
-    with exclusive(model), torch.inference_mode():
-        batches = [model(preprocess(batch, model)).cpu().numpy() for batch in batched(faces)]
+    with exclusive(model) as network, torch.inference_mode():
+        batches = [model(preprocess(batch, network)).float().cpu().numpy() for batch in batched(as_list(faces))]
     logits = np.concatenate([np.empty((0, len(EMOTIONS)), np.float32), *batches])
-    return to_probabilities(logits, model.temperature)
+    return to_probabilities(logits, network.temperature)
 
 
-def batched(faces: Sequence[FaceImage]) -> Iterator[Sequence[FaceImage]]:
-    """Yields `faces` in lists of at most BATCH_SIZE. Raises a TypeError if it is not a list."""
-    _check_list(faces)
-    for start in range(0, len(faces), BATCH_SIZE):
-        yield faces[start : start + BATCH_SIZE]
+def as_list(faces: Faces) -> list[FaceImage]:
+    """Returns the faces of a list or of one array.
+
+    Raises:
+        TypeError: `faces` is neither, or its shape does not tell a batch from a single face.
+    """
+    if isinstance(faces, list | tuple):
+        return list(faces)
+    if isinstance(faces, np.ndarray):
+        is_grey_batch = faces.ndim == 3 and faces.shape[1] == faces.shape[2] != 3
+        if is_grey_batch or faces.ndim == 4:
+            return list(faces)
+    kind = f"an array {faces.shape}" if isinstance(faces, np.ndarray) else f"a {type(faces).__name__}"
+    raise TypeError(
+        f"Pass faces as a list, or as an array of grey (N, S, S) or RGB (N, H, W, 3) faces, not as {kind}: [face] for "
+        "one face, list(faces) for several."
+    )
+
+
+def batched(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yields the items in sequences of at most BATCH_SIZE."""
+    for start in range(0, len(items), BATCH_SIZE):
+        yield items[start : start + BATCH_SIZE]
+
+
+def unwrapped(model: nn.Module) -> EmotionModel:
+    """Returns the `EmotionModel` inside of what torch.compile, DataParallel and their like return; or itself.
+
+    Raises:
+        TypeError: there is none.
+    """
+    inner: object = model
+    while isinstance(inner, nn.Module) and not isinstance(inner, EmotionModel):
+        inner = getattr(inner, "_orig_mod", None) or getattr(inner, "module", None)
+    if not isinstance(inner, EmotionModel):
+        raise TypeError(
+            f"The model is a {type(model).__name__}, not an EmotionModel: pass what load_model or create_model returns."
+        )
+    return inner
 
 
 @contextmanager
-def exclusive(model: EmotionModel) -> Iterator[None]:
-    """Locks the model for one thread and sets it to eval mode; restores the mode of each of its modules afterwards.
+def exclusive(model: nn.Module) -> Iterator[EmotionModel]:
+    """Locks the model for one thread and yields the `EmotionModel` in it, ready to run alike everywhere.
+
+    It is in eval mode, and autocast and inference mode of the caller are off: autocast would round its results, and
+    inference mode allows no gradients. Afterwards everything is as before, also the mode of each of its modules.
 
     Attention modules store the map of their latest forward pass, and an explanation hooks a layer. Without the lock,
     one thread could read the results of another thread's forward pass. The lock is not reentrant.
     """
+    network = unwrapped(model)
     with _locks_guard:
-        lock = _locks.setdefault(model, threading.Lock())
-    with lock:
-        training = [module for module in model.modules() if module.training]
+        lock = _locks.setdefault(network, threading.Lock())
+    device = next(network.parameters()).device
+    with lock, torch.inference_mode(False), torch.autocast(device.type, enabled=False):
+        training = [module for module in network.modules() if module.training]
         for module in training:
             module.training = False
         try:
-            yield
+            yield network
         finally:
             for module in training:
                 module.training = True
-
-
-def _check_list(faces: object) -> None:
-    if not isinstance(faces, list | tuple):
-        raise TypeError(f"Pass faces as a list, not as a single {type(faces).__name__}: [face] for one face.")
-
-
-def _check_face(face: object, position: int) -> None:
-    if isinstance(face, Image.Image):
-        if 0 in face.size:
-            raise ValueError(f"faces[{position}] is empty: an image of {face.width}x{face.height} pixels.")
-        return
-    if not isinstance(face, np.ndarray):
-        raise TypeError(
-            f"faces[{position}] is a {type(face).__name__}: pass a PIL image, or a uint8 array (H, W) or (H, W, 3)."
-        )
-    if face.dtype != np.uint8:
-        raise TypeError(
-            f"faces[{position}] has dtype {face.dtype}, whose range of values is not defined: convert it to uint8 in "
-            "0..255, for example values in [0, 1] with (255 * face).round().astype(np.uint8)."
-        )
-    if 0 in face.shape or not (face.ndim == 2 or (face.ndim == 3 and face.shape[2] == 3)):
-        raise ValueError(f"faces[{position}] has shape {face.shape}: pass (H, W) or (H, W, 3), H and W at least 1.")
