@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load, save_file
+from safetensors.numpy import save as save_arrays
+from safetensors.torch import load, save
+from torch import nn
 
 from fer_models.architectures import EmotionModel, create_model, model_class
 from fer_models.emotions import EMOTIONS
+from fer_models.inference import unwrapped
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -41,11 +43,11 @@ WEIGHTS_VARIABLE = "FER_LENS_WEIGHTS"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged or of another model; the message names the file and a remedy."""
+    """A checkpoint is missing, unreadable, damaged or of another model; the message names the file and a remedy."""
 
 
 class EvaluationError(RuntimeError):
-    """Stored measurements are missing, damaged or of other weights; the message names the file and a remedy."""
+    """Stored measurements are missing, unreadable, damaged or of other weights; the message names file and remedy."""
 
 
 def default_weights_dir() -> Path:
@@ -64,21 +66,22 @@ def default_weights_dir() -> Path:
 # ---- Weights and configuration ------------------------------------------------------------------------------------
 
 
-def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) -> None:
+def save_checkpoint(model: nn.Module, directory: str | Path, training: dict) -> None:
     """Writes `model.safetensors` (floating point tensors as float16) and `config.json`.
 
     Args:
-        model: the model whose weights, architecture, temperature and threshold are stored.
+        model: as in `predict`; its weights, architecture, temperature and threshold are stored.
         directory: created if needed; usually weights/<name>.
         training: how the weights were trained (command, recipe, seed, versions, ...), JSON-serialisable.
     """
-    directory = Path(directory)
+    model, directory = unwrapped(model), Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in model.state_dict().items()
     }
-    save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+    content = save(tensors, metadata={"format": "pt"})
+    _write(directory / WEIGHTS_FILE, content)
     config = {
         "name": model.name,
         "architecture": model.config,
@@ -86,7 +89,7 @@ def save_checkpoint(model: EmotionModel, directory: str | Path, training: dict) 
         "input_size": model.input_size,
         "temperature": model.temperature,
         "conformal_threshold": model.conformal_threshold,
-        "sha256": hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "training": training,
     }
     _write_json(directory / CONFIG_FILE, config)
@@ -96,14 +99,12 @@ def read_config(directory: str | Path) -> dict[str, Any]:
     """Reads the config.json of a checkpoint.
 
     Raises:
-        CheckpointError: the file is missing, not JSON, or not of a FER Lens model.
+        CheckpointError: the file is missing or unreadable, not JSON, or not of a FER Lens model.
     """
     file = Path(directory) / CONFIG_FILE
     name = file.parent.name
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing. {_remedy(name)}")
     try:
-        config = json.loads(file.read_text())
+        config = json.loads(_read(file, CheckpointError, _remedy(name)))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{file} is not valid JSON ({error}). {_remedy(name)}") from error
     if not isinstance(config, dict) or not config.keys() >= REQUIRED_KEYS:
@@ -122,6 +123,7 @@ def update_config(directory: str | Path, **changes: object) -> dict[str, Any]:
     return config
 
 
+@torch.inference_mode(False)
 def load_model(name: str, weights_dir: str | Path | None = None, device: torch.device | str = "cpu") -> EmotionModel:
     """Loads and verifies a checkpoint; the model is in float32 and eval mode.
 
@@ -132,7 +134,7 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
 
     Raises:
         ValueError: the name is not in MODEL_NAMES.
-        CheckpointError: a file is missing, incomplete, of another model, or does not fit its config.json.
+        CheckpointError: a file is missing, unreadable, incomplete, of another model, or does not fit its config.json.
     """
     model_class(name)  # rejects an unknown name before it becomes part of a path
     directory = (default_weights_dir() if weights_dir is None else Path(weights_dir)) / name
@@ -142,9 +144,7 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
             f"{directory / CONFIG_FILE} belongs to the model {config['name']!r}, not {name!r}. {_remedy(name)}"
         )
     file = directory / WEIGHTS_FILE
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing. {_remedy(name)}")
-    content = file.read_bytes()
+    content = _read(file, CheckpointError, _remedy(name))
     if hashlib.sha256(content).hexdigest() != config["sha256"]:
         raise CheckpointError(
             f"{file} ({len(content):,} bytes) does not match its {CONFIG_FILE}: the SHA-256 differs, so the file is "
@@ -153,11 +153,11 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
     try:
         model = create_model(name, **model_class(name).complete(config["architecture"]))
         model.load_state_dict(load(content))
-    except (SafetensorError, RuntimeError, TypeError) as error:
+        model.temperature = float(config["temperature"])
+        model.conformal_threshold = float(config["conformal_threshold"])
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         problem = shorten(str(error), 200)  # PyTorch lists every tensor
         raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {_remedy(name)}") from error
-    model.temperature = float(config["temperature"])
-    model.conformal_threshold = float(config["conformal_threshold"])
     return model.to(device).eval()
 
 
@@ -210,7 +210,7 @@ def write_measured(
         weights_sha256: SHA-256 of the measured weights, from config.json at the time they were loaded.
     """
     directory = Path(directory)
-    save_arrays(arrays, directory / arrays_file, metadata={"weights_sha256": weights_sha256})
+    _write(directory / arrays_file, save_arrays(arrays, metadata={"weights_sha256": weights_sha256}))
     _write_json(directory / statistics_file, {"weights_sha256": weights_sha256} | statistics)
 
 
@@ -225,14 +225,13 @@ def read_measured(
         remedy: a sentence on what to do if they cannot be used.
 
     Raises:
-        EvaluationError: a file is missing or damaged, or belongs to other weights than those in config.json.
+        EvaluationError: a file is missing, unreadable, damaged, or of other weights than those in config.json.
     """
     directory = Path(directory)
-    for file in (directory / name for name in (CONFIG_FILE, statistics_file, arrays_file)):
-        if not file.is_file():
-            raise EvaluationError(f"{file} is missing. {remedy}")
+    names = (CONFIG_FILE, statistics_file, arrays_file)
+    contents = {name: _read(directory / name, EvaluationError, remedy) for name in names}
     try:
-        config, statistics = (json.loads((directory / name).read_text()) for name in (CONFIG_FILE, statistics_file))
+        config, statistics = json.loads(contents[CONFIG_FILE]), json.loads(contents[statistics_file])
         with safe_open(directory / arrays_file, framework="numpy") as store:
             arrays = {name: store.get_tensor(name) for name in store.keys()}  # noqa: SIM118, a file is not a mapping
             computed_with = store.metadata()["weights_sha256"]
@@ -249,4 +248,23 @@ def read_measured(
 
 
 def _write_json(file: Path, content: dict) -> None:
-    file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    _write(file, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Replaces a file as a whole. The umask says who may read it; safetensors' `save_file` lets only the owner."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(file)
+
+
+def _read(file: Path, error: type[Exception], remedy: str) -> bytes:
+    """Reads a file, or raises `error` with a sentence that ends in what to do."""
+    try:
+        return file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise error(f"{file} is missing. {remedy}") from None
+    except OSError as problem:
+        raise error(
+            f"{file} cannot be read ({problem.strerror}): let this user read it, or replace it. {remedy}"
+        ) from problem

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from demo.analysis import load_models
 from fer_models import CheckpointError, create_model, load_model, predict
-from fer_models.checkpoints import save_checkpoint
+from fer_models.checkpoints import EvaluationError, read_config, read_measured, save_checkpoint, write_measured
 from fer_models.data.fer2013 import load_fer2013
 from fer_models.evaluation.results import read_evaluation
+from fer_models.training.state import write_state
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data" / "fer2013"
@@ -83,6 +86,61 @@ def test_foreign_files_are_refused(weights: Path) -> None:
         load_model("baseline_cnn", weights)
 
 
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_checkpoint_that_cannot_be_read_is_left_out_with_a_sentence(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    def forbidden(path: Path) -> bytes:
+        if path.name == file:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    original = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(CheckpointError, match=rf"{file} cannot be read \(Permission denied\): let this user read it"):
+        load_model("baseline_cnn", weights)
+    models, problems = load_models(weights)
+    assert not models
+    assert any("Baseline CNN is left out: " in problem and "Permission denied" in problem for problem in problems)
+    monkeypatch.undo()
+    (weights / "baseline_cnn" / file).unlink()
+    (weights / "baseline_cnn" / file).mkdir()
+    with pytest.raises(CheckpointError, match=rf"{file} cannot be read \(Is a directory\)"):
+        load_model("baseline_cnn", weights)
+
+
+def test_measurements_that_cannot_be_read_are_an_evaluation_error(weights: Path) -> None:
+    folder = weights / "baseline_cnn"
+    write_measured(folder, "m.json", {}, "m.safetensors", {"a": np.ones(2)}, read_config(folder)["sha256"])
+    assert read_measured(folder, "m.json", "m.safetensors", "Measure again.")[1]["a"].tolist() == [1, 1]
+    for file in ("m.json", "m.safetensors"):
+        (folder / file).unlink()
+        (folder / file).mkdir()
+        with pytest.raises(EvaluationError, match=rf"{file} cannot be read .*Measure again\."):
+            read_measured(folder, "m.json", "m.safetensors", "Measure again.")
+        (folder / file).rmdir()
+        write_measured(folder, "m.json", {}, "m.safetensors", {"a": np.ones(2)}, read_config(folder)["sha256"])
+
+
+def test_the_umask_says_who_may_read_what_is_written(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(create_model("baseline_cnn", **CONFIG), tmp_path, {})
+        write_measured(tmp_path, "m.json", {}, "m.safetensors", {"a": np.ones(2)}, "0")
+        write_state(tmp_path / "state.safetensors", {"model": {"a": torch.ones(2)}}, {})
+    finally:
+        os.umask(before)
+    assert {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()} == dict.fromkeys(
+        ("config.json", "model.safetensors", "m.json", "m.safetensors", "state.safetensors"), "0o640"
+    )
+
+
+def test_a_wrapped_model_is_saved_under_its_own_names(tmp_path: Path) -> None:
+    model = create_model("baseline_cnn", **CONFIG)
+    save_checkpoint(torch.nn.DataParallel(torch.compile(model)), tmp_path / "baseline_cnn", {})
+    assert load_model("baseline_cnn", tmp_path).state_dict().keys() == model.state_dict().keys()
+
+
 def test_wrong_shapes_and_arguments_are_refused(weights: Path) -> None:
     edit_config(weights, architecture=CONFIG | {"hidden": 32})
     with pytest.raises(CheckpointError, match="size mismatch"):
@@ -93,6 +151,9 @@ def test_wrong_shapes_and_arguments_are_refused(weights: Path) -> None:
 
 
 def test_a_config_of_something_else_is_refused(weights: Path) -> None:
+    edit_config(weights, temperature=None)
+    with pytest.raises(CheckpointError, match="does not fit the model 'baseline_cnn'"):
+        load_model("baseline_cnn", weights)
     edit_config(weights, name="attn_cnn")
     with pytest.raises(CheckpointError, match="belongs to the model 'attn_cnn'"):
         load_model("baseline_cnn", weights)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fer_models.data.folders import find_images, is_image, read_images
@@ -207,7 +207,7 @@ def _write_cache(file: Path, data: FER2013) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"layout": data.layout, "fingerprint": data.fingerprint, "notes": json.dumps(data.notes)}
-        save_file(tensors, partial, metadata=metadata)
+        partial.write_bytes(save(tensors, metadata=metadata))  # `save_file` lets only the owner read the file
         partial.replace(file)
     except OSError as error:
         log.warning("The decoded data set cannot be cached at %s (%s): the next start decodes it again.", file, error)

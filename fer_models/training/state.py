@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 
@@ -34,8 +34,9 @@ def write_state(file: Path, parts: dict[str, dict[str, Tensor]], progress: dict)
         for name, t in named.items()
     }
     partial = file.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"progress": json.dumps(progress)})
-    with partial.open("r+b") as handle:  # Windows requires write access to flush
+    with partial.open("wb") as handle:  # not `save_file`, which lets only the owner read the file
+        handle.write(save(tensors, metadata={"progress": json.dumps(progress)}))
+        handle.flush()
         os.fsync(handle.fileno())
     partial.replace(file)
 
