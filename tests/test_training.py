@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,6 +272,58 @@ def test_backbone_tensors_are_counted_by_stage(tmp_path: Path, caplog: pytest.Lo
     )
     # conv1 and its norm have 1 + 4 tensors, layer1's ten convolutions 10 * 5.
     assert "55 tensors loaded (conv1, bn1, layer1)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wrap"),
+    [
+        ("state_dict.", lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {0: {"m": state}}}}),
+        ("model.", lambda state: {"model": state, "ema": state}),
+        ("module.", lambda state: {f"module.{name}": tensor for name, tensor in state.items()}),
+        ("_orig_mod.", lambda state: torch.compile(_with(state)).state_dict()),
+        ("a.b.module.encoder.", lambda state: {"a": {"b": {f"module.encoder.{n}": t for n, t in state.items()}}}),
+        # A backbone with another head: its own layers also have a conv1 and a bn1 each.
+        ("backbone.", lambda state: {f"backbone.{n}": t for n, t in state.items()} | {"head.fc.weight": torch.ones(2)}),
+    ],
+)
+def test_backbone_tensors_are_found_behind_any_prefix(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, prefix: str, wrap: Callable[[dict], dict]
+) -> None:
+    donor = tiny_model()
+    state = {name: tensor for name, tensor in donor.state_dict().items() if not name.startswith("fc.")}
+    torch.save(wrap(state), tmp_path / "wrapped.pth")
+    torch.manual_seed(1)
+    model = create_model("attn_cnn", **TINY)
+    with caplog.at_level("INFO"):
+        parts = load_backbone(model, read_backbone(tmp_path / "wrapped.pth"))
+    assert parts == dict.fromkeys(("stem", "stage1", "stage2", "stage3", "attention"), "loaded") | {"fc": "initial"}
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items() if name in state)
+    assert f"those whose names begin with {prefix!r} are taken" in caplog.text
+
+
+def _with(state: dict) -> EmotionModel:
+    model = tiny_model()
+    model.load_state_dict(state, strict=False)
+    del model.fc
+    return model
+
+
+def test_what_holds_no_tensors_by_name_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.pth"
+    for content, sentence in (
+        (torch.zeros(3), "holds a Tensor without tensors by name"),
+        ([torch.zeros(3)], "holds a list without tensors by name"),
+        ({"epoch": 3}, "holds a dict without tensors by name"),
+        (tiny_model(), "holds Python objects other than tensors, which are not read"),
+    ):
+        torch.save(content, file)
+        with pytest.raises(BackboneError, match=rf"wrong.pth {sentence}.*torch.save\(model.state_dict\(\), FILE\)"):
+            read_backbone(file)
+    # One block of another network, whose conv1 and bn1 fit resnet50's by chance, is not its backbone.
+    block = {"conv1.weight": (64, 3, 7, 7), "bn1.weight": (64,), "a.weight": (2,), "b.weight": (2,), "c.weight": (2,)}
+    others = {f"blocks.0.{name}": torch.zeros(shape) for name, shape in block.items()}
+    with pytest.raises(BackboneError, match=r"no tensor of resnet50.*such as 'blocks.0.conv1.weight'.*'conv1.weight'"):
+        load_backbone(create_model("resnet50"), others)
 
 
 def test_backbone_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
