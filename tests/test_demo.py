@@ -286,7 +286,7 @@ def test_examples_are_analysed_and_kept(small, file):
     crops, chosen, faces = small.on_example(choice(list(EXAMPLES).index(file)))
     _, results = small.on_control(crops, chosen, *DEFAULTS)
     said = {
-        "group.jpg": "6 faces found: choose one",
+        "group.jpg": "6 faces found, 1 of them turned upright: choose one",
         "tilted.jpg": "1 face found, turned upright",
         "like_fer2013.png": "The picture is one face already: it is taken whole",
     }
