@@ -238,14 +238,6 @@ def test_what_is_no_face_is_refused_in_a_sentence():
                 measure(Brightness(PATCH, 6.0), face, CELL, HAPPY)
 
 
-def test_autocast_changes_no_curve():
-    model, heat = Brightness(PATCH, 6.0), to_pixels(CELL)
-    expected = perturbation_curves(model, _face(), heat, HAPPY)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = perturbation_curves(model, _face(), to_pixels(CELL), HAPPY)
-    np.testing.assert_array_equal(found.costs, expected.costs)
-
-
 def test_curves_are_calibrated_probabilities_of_the_target():
     model = Brightness(PATCH, 5.0)
     model.temperature = 2.0

@@ -446,18 +446,21 @@ def test_a_model_of_another_dtype_has_the_same_maps_in_float32(models, name, dty
             assert getattr(found, field) is None or getattr(found, field).dtype == np.float32
 
 
+def _no_compiler(graph: object, inputs: object) -> None:
+    raise AssertionError("what is compiled has no gradients by batches, so it cannot be explained")
+
+
 def _compiled_in_place(model: EmotionModel) -> EmotionModel:
-    model.compile(backend="aot_eager")
+    model.compile(backend=_no_compiler)
     return model
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda model: torch.compile(model, backend="aot_eager"), _compiled_in_place, nn.DataParallel]
+    "wrap", [lambda model: torch.compile(model, backend=_no_compiler), _compiled_in_place, nn.DataParallel]
 )
 def test_of_a_wrapped_model_the_model_inside_is_explained(wrap):
     model, faces = _create("attn_cnn"), _faces(1)
     wrapped = wrap(copy.deepcopy(model))
-    predict(wrapped, faces)
     for method in METHODS:
         (expected,), (found,) = (explain(m, faces, method=method) for m in (model, wrapped))
         assert found.model_name == "attn_cnn"
