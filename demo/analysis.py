@@ -1,5 +1,6 @@
 """Explanations of one face by all models, and evidence for their maps. Does not import the page."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ def examine(
     model: EmotionModel, crop: FaceCrop, explanation: Explanation, progress: Callable[[float], object]
 ) -> Evidence:
     """Tests an explanation of `crop` by `model`; `progress` is called with the share of the work that is done."""
+    model = copy.deepcopy(model)  # a model serves one thread at a time, and analyses are not to wait for a whole test
     found = measure_faithfulness(
         model, crop.pixels, explanation.heatmap, explanation.target, FEW_FRACTIONS, progress=progress
     )

@@ -13,6 +13,10 @@ class VisitError(RuntimeError):
     """The page answered an event with an error; the message is what a visitor would read."""
 
 
+class VisitOver(Exception):
+    """The visitor has no more time to wait for an answer."""
+
+
 class Visitor:
     """One visit of a page, from opening it to leaving it (`with`); for one thread.
 
@@ -22,9 +26,11 @@ class Visitor:
     Args:
         address: of the page, such as http://127.0.0.1:7860
         patience: seconds to wait for an answer.
+        is_over: whether the visitor has to go; asked with each message, such as the progress of an event.
     """
 
-    def __init__(self, address: str, patience: float = 120.0) -> None:
+    def __init__(self, address: str, patience: float = 120.0, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._is_over = is_over
         self._client = httpx.Client(base_url=f"{address}/gradio_api", timeout=patience)
         self._session = secrets.token_hex(8)
         config = self._client.get(f"{address}/config").raise_for_status().json()
@@ -55,19 +61,18 @@ class Visitor:
         self.values[name] = value
         self.fire(name, event)
 
-    def fire(
-        self, name: str, event: str, data: dict[str, Any] | None = None, over: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Lets an event happen and waits for all that follows from it, until the visitor's time is `over`.
+    def fire(self, name: str, event: str, data: dict[str, Any] | None = None) -> None:
+        """Lets an event happen and waits for all that follows from it.
 
         Raises:
             VisitError: the page answers with an error.
+            VisitOver: the visitor had to go before there was an answer.
         """
         for answer in self._events:
             if [name, event] in [[self._names.get(target), kind] for target, kind in answer["targets"]]:
-                self._run(answer, data, over)
+                self._run(answer, data)
 
-    def _run(self, event: dict[str, Any], data: dict[str, Any] | None, over: Callable[[], bool]) -> None:
+    def _run(self, event: dict[str, Any], data: dict[str, Any] | None = None) -> None:
         if not event["backend_fn"]:
             return
         inputs = [self.values[self._names[component]] for component in event["inputs"]]
@@ -77,8 +82,8 @@ class Visitor:
             raise VisitError(joined.text)
         output = None
         for message in self._messages():
-            if over():
-                return
+            if self._is_over():
+                raise VisitOver
             if message["msg"] == "process_completed":
                 output = message["output"]
                 if not message["success"]:
@@ -90,10 +95,10 @@ class Visitor:
         self.values.update(zip(map(self._names.get, event["outputs"]), output["data"], strict=True))
         changed = [name for name, value in self.values.items() if value != before[name]]
         for name in changed:
-            self.fire(name, "change", over=over)
+            self.fire(name, "change")
         for following in self._events:
             if following["trigger_after"] == event["id"]:
-                self._run(following, None, over)
+                self._run(following)
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         """All that the page sends until it has answered everything."""

@@ -1,5 +1,7 @@
 """Visits over HTTP: visitors do not get in each other's way, and the server forgets them."""
 
+import random
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +12,16 @@ import gradio as gr
 import pytest
 import torch
 
-from demo import retention
+from demo import load_test, retention
+from demo.analysis import examine
 from demo.layout import LAUNCH_OPTIONS, build_page
+from demo.photo import read_photo
 from demo.responses import EXAMPLES_DIR
 from demo.retention import sweep, uploads_folder
 from demo.visitor import VisitError, Visitor
-from fer_models import create_model
+from fer_models import create_model, explain
+from fer_models.checkpoints import save_checkpoint
+from fer_models.inference.prediction import exclusive
 
 PORTRAIT = (EXAMPLES_DIR / "eileen_collins.jpg").read_bytes()
 
@@ -109,9 +115,9 @@ def test_an_upload_whose_event_never_comes_is_deleted(page, monkeypatch):
 
 def test_the_page_sweeps_by_itself(tmp_path, monkeypatch, request):
     monkeypatch.setattr(retention, "SWEEP_INTERVAL", 0.1)
-    monkeypatch.setattr(retention, "UPLOAD_LIFETIME", -1)
     running = request.getfixturevalue("page")
     visitor(running)._client.post("upload", files={"files": ("portrait.jpg", PORTRAIT)}).raise_for_status()
+    monkeypatch.setattr(retention, "UPLOAD_LIFETIME", -1)
     wait_until(lambda: list(uploads_folder().iterdir()) == [])
 
 
@@ -130,3 +136,53 @@ def test_a_request_made_by_hand_cannot_name_another_file(page, tmp_path):
     with pytest.raises(VisitError, match="was not uploaded to this page"):
         guest.set("Photo", {"path": str(secret), "meta": {"_type": "gradio.FileData"}}, "upload")
     assert secret.exists()
+
+
+def test_analyses_do_not_wait_for_a_test_of_the_maps():
+    model = create_model("baseline_cnn", widths=[4, 4, 4]).eval()
+    crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[0]
+    (explanation,) = explain(model, [crop.pixels])
+    shares: list[float] = []
+    thread = threading.Thread(target=examine, args=(model, crop, explanation, shares.append), daemon=True)
+    with exclusive(model):  # as an analysis would
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive() and shares[-1] == 1
+
+
+@pytest.mark.slow
+def test_a_load_test_counts_what_visitors_get(tmp_path):
+    save_checkpoint(create_model("baseline_cnn", widths=[4, 4, 4]), tmp_path / "baseline_cnn", training={})
+    record = load_test.measure(tmp_path, visitors=3, seconds=3)
+    assert record.failures == [] and record.files_left == 0
+    assert record.answered and all(seconds > 0 for _, seconds in record.answered)
+    assert len(record.memory) == 3
+
+
+def test_the_table_of_a_load_test():
+    answered = [("example", float(seconds)) for seconds in range(1, 6)] + [
+        ("layer", 0.5),
+        ("cover", 0.1),
+        ("test", 9.0),
+    ]
+    record = load_test.Record(answered, ["emotion: VisitError: no"], [100.0, 250.4, 200.0], elapsed=3, files_left=0)
+    text = load_test.report(record, 4, "a machine")
+    assert text.startswith("4 visitors without a pause for 3 s; a machine\n\n| ")
+    for row in (
+        "| analyses | 6, 2.0 a second |",
+        "| seconds for a photo or example: quartiles, 95th percentile | 2.0, **3.0**, 4.0; 4.8 |",
+        "| seconds for a face or control: quartiles, 95th percentile | 0.5, **0.5**, 0.5; 0.5 |",
+        "| faces covered; broken files refused; tests of all maps | 1; 0; 1 |",
+        "| failures of the page | 1 |",
+        "| server's memory before, at most, after they left | 100 MB, 250 MB, 200 MB |",
+    ):
+        assert row in text
+
+
+def test_every_deed_of_a_load_test_is_answered(page):
+    with visitor(page) as guest:
+        for deed in ("example", *load_test.DEEDS):
+            load_test.do(deed, guest, random.Random(deed))
+            assert 'class="card"' in guest.values["results"]
+        load_test.do("test", guest, random.Random(0))
+        assert 'class="card"' in guest.values["evidence"]
