@@ -342,6 +342,16 @@ def test_an_archive_is_read_without_unpacking_it(
     assert (data.layout, data.fingerprint) == ("csv", expected)
 
 
+def test_a_zip_archive_with_backslashes_as_some_programs_for_windows_write_it(
+    kaggle_folder: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "fer.zip", "w") as packed:
+        packed.writestr("fer\\train\\", b"")
+        for file in kaggle_folder.rglob("*.png"):
+            packed.write(file, "\\".join(("fer", *file.relative_to(kaggle_folder).parts)))
+    assert load_fer2013(tmp_path / "fer.zip").fingerprint == load_fer2013(kaggle_folder).fingerprint
+
+
 def test_a_compressed_table_in_a_folder(csv_file: Path, kaggle_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "download").mkdir()
     (tmp_path / "download" / "fer2013.csv.gz").write_bytes(gzip.compress(csv_file.read_bytes()))
@@ -404,6 +414,13 @@ def test_a_damaged_or_encrypted_archive_is_named(kaggle_folder: Path, tmp_path: 
         archive.write_bytes(archive.read_bytes()[:-20_000])
         with pytest.raises(DataError, match=f"{name} cannot be read .*Download"):
             load_fer2013(archive)
+
+    with zipfile.ZipFile(tmp_path / "fer.zip", "w") as packed:
+        packed.writestr("é.png", b"")
+    archive = tmp_path / "fer.zip"
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match="fer.zip cannot be read .*Download"):
+        load_fer2013(archive)
 
     archive = pack(kaggle_folder, tmp_path / "fer.zip")
     content = bytearray(archive.read_bytes())

@@ -81,6 +81,7 @@ def readable(place: str | Path) -> Iterator[None]:
         EOFError,
         KeyError,  # a hard link in a tar archive to a file that is not there
         NotImplementedError,  # a compression that zipfile does not know
+        UnicodeDecodeError,  # a damaged name in a zip archive
         lzma.LZMAError,
         tarfile.TarError,
         zipfile.BadZipFile,
@@ -179,11 +180,11 @@ def _open_on_disk(place: str) -> IO[bytes]:
 
 
 def _zip_members(path: Path, archive: zipfile.ZipFile) -> Iterator[Member]:
-    files = [info for info in archive.infolist() if not info.is_dir()]
-    _check_size(path, sum(info.file_size for info in files))
-    for info in files:
-        name = _inner_name(info.filename.replace("\\", "/"))  # as some programs for Windows write it
-        if name:
+    _check_size(path, sum(info.file_size for info in archive.infolist()))
+    for info in archive.infolist():
+        filename = info.filename.replace("\\", "/")  # as some programs for Windows write it
+        name = _inner_name(filename)
+        if name and not filename.endswith("/"):
             problem = "is encrypted" if info.flag_bits & 1 else ""
             yield Member(name, f"{path}/{name}", partial(archive.open, info), problem)
 
