@@ -39,9 +39,9 @@ CERTAIN = 0.88
 # in a crop of the face that is turned by the angle found so far, until at most SETTLED degrees are left.
 MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 3
 
-# A picture of at most this longest side is one face; so is a larger one in which the face's square and the picture
-# share more than this part (intersection over union).
-MAX_CROPPED, FILLED = 64, 0.7
+# A picture of at most this longest side is one face. So is a larger one in which the face's square and the picture share
+# more than this part (intersection over union), and the face is tilted by no more degrees than this.
+MAX_CROPPED, FILLED, CROPPED_TILT = 64, 0.55, 25.0
 
 # Side of that crop in pixels, and in units of the face's square.
 LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
@@ -75,7 +75,7 @@ def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
     """
     if max(image.size) <= MAX_CROPPED:
         return True
-    if len(faces) != 1 or faces[0].roll:
+    if len(faces) != 1 or abs(faces[0].roll) > CROPPED_TILT:
         return False
     square, picture = face_square(image, faces[0]), face_square(image, None)
     width, height = np.maximum(0, (square.side + picture.side) / 2 - np.abs(square.centre - picture.centre))
