@@ -39,8 +39,8 @@ CERTAIN = 0.88
 # in a crop of the face that is turned by the angle found so far, until at most SETTLED degrees are left.
 MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 3
 
-# A picture of at most this longest side is one face. So is a larger one in which the face's square and the picture share
-# more than this part (intersection over union), and the face is tilted by no more degrees than this.
+# A picture of at most this longest side is one face. So is a larger one in which the face's square and the picture
+# share more than this part (intersection over union), and the face is tilted by no more degrees than this.
 MAX_CROPPED, FILLED, CROPPED_TILT = 64, 0.55, 25.0
 
 # Side of that crop in pixels, and in units of the face's square.
