@@ -131,10 +131,12 @@ def _build_analysis_tab(responses: Responses) -> None:
         "show_progress_on": results,
         "trigger_mode": "always_last",  # a second click while the first one is being answered is answered after it
     }
+    # What takes a moment has a queue of its own: the faces of a photo appear while others' analyses are still waiting.
+    quick = work | {"concurrency_id": "photos"}
     # Without preprocessing, which would open the file before demo.uploads has looked at it.
     photo_opened = [photo, crops, chosen, faces]
-    opened = photo.upload(responses.on_photo, photo, photo_opened, preprocess=False, **work)
-    picked = examples.select(responses.on_example, None, [crops, chosen, faces], **work)
+    opened = photo.upload(responses.on_photo, photo, photo_opened, preprocess=False, **quick)
+    picked = examples.select(responses.on_example, None, [crops, chosen, faces], **quick)
     for choice in (opened, picked):
         choice.success(responses.on_control, [crops, chosen, *controls], answer, **work)
     faces.select(responses.on_face, [crops, *controls], [chosen, *answer], **work)
@@ -146,7 +148,7 @@ def _build_analysis_tab(responses: Responses) -> None:
     testing = work | {"show_progress_on": evidence, "concurrency_id": "tests", "trigger_mode": "once"}
     tested = test.click(responses.on_test, [crops, chosen, explanations], evidence, **testing)
     # New results end a test of the old ones, which would show its evidence under them.
-    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **work)
+    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **quick)
     opacity.change(None, opacity, None, js=SET_OPACITY)
 
 
