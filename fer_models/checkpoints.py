@@ -182,12 +182,19 @@ def write_history(directory: str | Path, rows: Sequence[Mapping[str, float]]) ->
 
 
 def read_history(directory: str | Path) -> list[dict[str, float]]:
-    """Reads history.csv, with the values given to `write_history`; an empty list if there is no such file."""
+    """Reads history.csv, with the values given to `write_history`; an empty list if there is no such file.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
     file = Path(directory) / HISTORY_FILE
-    if not file.is_file():
+    try:
+        lines = file.read_text().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    with file.open(newline="") as handle:
-        return [{column: json.loads(value) for column, value in row.items()} for row in csv.DictReader(handle)]
+    except OSError as problem:
+        raise CheckpointError(f"{file} cannot be read ({problem.strerror}): let this user read it.") from problem
+    return [{column: json.loads(value) for column, value in row.items()} for row in csv.DictReader(lines)]
 
 
 # ---- Measurements -------------------------------------------------------------------------------------------------

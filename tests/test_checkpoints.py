@@ -12,7 +12,15 @@ from safetensors.torch import save_file
 
 from demo.analysis import load_models
 from fer_models import CheckpointError, create_model, load_model, predict
-from fer_models.checkpoints import EvaluationError, read_config, read_measured, save_checkpoint, write_measured
+from fer_models.checkpoints import (
+    EvaluationError,
+    read_config,
+    read_history,
+    read_measured,
+    save_checkpoint,
+    write_history,
+    write_measured,
+)
 from fer_models.data.fer2013 import load_fer2013
 from fer_models.evaluation.results import read_evaluation
 from fer_models.training.state import write_state
@@ -107,6 +115,17 @@ def test_a_checkpoint_that_cannot_be_read_is_left_out_with_a_sentence(
     (weights / "baseline_cnn" / file).mkdir()
     with pytest.raises(CheckpointError, match=rf"{file} cannot be read \(Is a directory\)"):
         load_model("baseline_cnn", weights)
+
+
+def test_a_history_that_cannot_be_read_is_a_checkpoint_error(tmp_path: Path) -> None:
+    rows = [{"epoch": 1.0, "size": 48}, {"epoch": 1.5, "size": 48}]
+    write_history(tmp_path, rows)
+    assert read_history(tmp_path) == rows
+    (tmp_path / "history.csv").unlink()
+    assert read_history(tmp_path) == []
+    (tmp_path / "history.csv").mkdir()
+    with pytest.raises(CheckpointError, match=r"history.csv cannot be read \(Is a directory\)"):
+        read_history(tmp_path)
 
 
 def test_measurements_that_cannot_be_read_are_an_evaluation_error(weights: Path) -> None:
