@@ -18,6 +18,7 @@ from fer_models.evidence import (
     sanity_check,
 )
 from fer_models.evidence.perturbation import FEW_FRACTIONS
+from fer_models.inference.prediction import exclusive
 
 # The layers that a visitor may explain, the same for all models: counted from the last convolutional stage, or the
 # output of the attention module.
@@ -85,7 +86,8 @@ def examine(
     model: EmotionModel, crop: FaceCrop, explanation: Explanation, progress: Callable[[float], object]
 ) -> Evidence:
     """Tests an explanation of `crop` by `model`; `progress` is called with the share of the work that is done."""
-    model = copy.deepcopy(model)  # a model serves one thread at a time, and analyses are not to wait for a whole test
+    with exclusive(model):  # so that analyses wait for a copy, and not for a whole test
+        model = copy.deepcopy(model)
     found = measure_faithfulness(
         model, crop.pixels, explanation.heatmap, explanation.target, FEW_FRACTIONS, progress=progress
     )

@@ -143,9 +143,18 @@ def test_analyses_do_not_wait_for_a_test_of_the_maps():
     crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[0]
     (explanation,) = explain(model, [crop.pixels])
     shares: list[float] = []
-    thread = threading.Thread(target=examine, args=(model, crop, explanation, shares.append), daemon=True)
-    with exclusive(model):  # as an analysis would
+    begun = threading.Event()
+
+    def progress(share: float) -> None:
+        shares.append(share)
+        begun.set()
+
+    thread = threading.Thread(target=examine, args=(model, crop, explanation, progress), daemon=True)
+    with exclusive(model):  # as an analysis does, whose hooks would come along into a copy that is made now
         thread.start()
+        assert not begun.wait(0.3)
+    assert begun.wait(60)
+    with exclusive(model):
         thread.join(60)
         assert not thread.is_alive() and shares[-1] == 1
 
