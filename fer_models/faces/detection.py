@@ -32,12 +32,12 @@ MIN_SIDE = 33
 SCORE_THRESHOLD, TURNED_THRESHOLD = 0.6, 0.8
 
 # If all faces score as much, the picture is not searched for turned ones.
-CERTAIN = 0.88
+CERTAIN = 0.92
 
 # A face that is tilted by more than MAX_TILT degrees is cropped upright (FER-2013's faces are tilted a little, too).
 # Angles from landmarks are too small, by a quarter in faces of 200 px and more in smaller ones. So the tilt is measured
 # in a crop of the face that is turned by the angle found so far, until at most SETTLED degrees are left.
-MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 3
+MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 8
 
 # A picture of at most this longest side is one face. So is a larger one in which the face's square and the picture
 # share more than this part (intersection over union), and the face is tilted by no more degrees than this.
