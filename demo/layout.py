@@ -59,13 +59,14 @@ LAUNCH_OPTIONS = {
 }
 
 
-def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir: Path) -> gr.Blocks:
+def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir: Path, at_once: int = 2) -> gr.Blocks:
     """The whole page, to be launched with LAUNCH_OPTIONS.
 
     Args:
         models: by name; those that are missing are not shown.
         problems: a sentence for each model that could not be loaded.
         weights_dir: where the evaluations are.
+        at_once: how many visitors' analyses run at the same time.
     """
     results, unevaluated = read_results(weights_dir)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
@@ -74,7 +75,7 @@ def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
         with gr.Tab("Analyse"):
-            _build_analysis_tab(_responses(models, results))
+            _build_analysis_tab(_responses(models, results), at_once)
         with gr.Tab("Evaluation"):
             build_evaluation_tab(weights_dir, results, unevaluated)
         with gr.Tab("Trust the maps?"):
@@ -94,7 +95,7 @@ def _responses(models: dict[str, EmotionModel], results: dict[str, Evaluation]) 
     return Responses(models, accuracies, describe_record(results))
 
 
-def _build_analysis_tab(responses: Responses) -> None:
+def _build_analysis_tab(responses: Responses, at_once: int) -> None:
     crops, chosen, explanations = gr.State([]), gr.State(None), gr.State([])
     with gr.Row():
         with gr.Column(min_width=320):
@@ -123,16 +124,16 @@ def _build_analysis_tab(responses: Responses) -> None:
 
     controls = [emotion, layer, method]
     answer = [explanations, results]
-    # One analysis at a time: two at once would take as long as one after the other, so each visitor would wait longer.
     work: dict[str, Any] = {
         "concurrency_id": "models",
-        "concurrency_limit": 1,
+        "concurrency_limit": at_once,
         "api_visibility": "private",
         "show_progress_on": results,
         "trigger_mode": "always_last",  # a second click while the first one is being answered is answered after it
     }
     # What takes a moment has a queue of its own: the faces of a photo appear while others' analyses are still waiting.
-    quick = work | {"concurrency_id": "photos"}
+    # One at a time, for opening a large photo takes much memory.
+    quick = work | {"concurrency_id": "photos", "concurrency_limit": 1}
     # Without preprocessing, which would open the file before demo.uploads has looked at it.
     photo_opened = [photo, crops, chosen, faces]
     opened = photo.upload(responses.on_photo, photo, photo_opened, preprocess=False, **quick)
@@ -145,7 +146,8 @@ def _build_analysis_tab(responses: Responses) -> None:
     painting = work | {"show_progress_on": changes}
     painter.select(responses.on_paint, [crops, chosen], changes, **painting)
     # In a queue of its own, so that a test, which takes long, does not block analyses.
-    testing = work | {"show_progress_on": evidence, "concurrency_id": "tests", "trigger_mode": "once"}
+    testing = work | {"show_progress_on": evidence, "trigger_mode": "once"}
+    testing |= {"concurrency_id": "tests", "concurrency_limit": 1}
     tested = test.click(responses.on_test, [crops, chosen, explanations], evidence, **testing)
     # New results end a test of the old ones, which would show its evidence under them.
     results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **quick)

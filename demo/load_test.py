@@ -38,7 +38,7 @@ PATIENCE = 300  # seconds until the page must be there, and until an answer must
 PHOTOS = [(EXAMPLES_DIR / file).read_bytes() for file in EXAMPLES]
 BROKEN = [b"", b"no picture", PHOTOS[0][: len(PHOTOS[0]) // 2]]
 
-# What visitors do, and how often relative to each other; after all but the last two there is a new analysis.
+# What visitors do, and how often relative to each other. One of them does nothing but "test".
 DEEDS = {
     "same photo": 3,
     "another photo": 3,
@@ -57,10 +57,14 @@ CARD = 'class="card"'
 
 @dataclass
 class Record:
-    """What happened: (deed, seconds) of all that was answered, the page's failures, and its memory in MB.
+    """What happened.
 
     Attributes:
-        memory: before the visitors came, at most, and after they left.
+        answered: deed and seconds of each answer.
+        failures: of the page, one sentence each.
+        memory: of the server in MB: before the visitors came, at most, and after they left.
+        elapsed: seconds.
+        files_left: uploads on the server's disk after the visitors left.
     """
 
     answered: list[tuple[str, float]] = field(default_factory=list)
@@ -74,20 +78,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.load_test", description=__doc__.split("\n")[0])
     parser.add_argument("--visitors", type=int, default=20, help="default: 20; one of them tests maps")
     parser.add_argument("--seconds", type=float, default=120, help="how long they keep going (default: 120)")
+    parser.add_argument("--at-once", type=int, default=2, help="analyses that run at the same time (default: 2)")
     parser.add_argument("--weights", type=Path, default=default_weights_dir(), help="the page's checkpoints")
     arguments = parser.parse_args()
-    conditions = describe_conditions(arguments.weights)
-    record = measure(arguments.weights, arguments.visitors, arguments.seconds)
+    conditions = describe_conditions(arguments.weights, arguments.at_once)
+    record = measure(arguments.weights, arguments.visitors, arguments.seconds, arguments.at_once)
     print(report(record, arguments.visitors, conditions))
     for failure in record.failures[:10]:
         print(failure, file=sys.stderr)
     return 1 if record.failures or record.files_left else 0
 
 
-def measure(weights: Path, visitors: int, seconds: float) -> Record:
+def measure(weights: Path, visitors: int, seconds: float, at_once: int = 2) -> Record:
     """Starts the page, lets visitors come for so many seconds, and waits until they have left."""
     record = Record()
-    with tempfile.TemporaryDirectory() as folder, running_page(weights, Path(folder)) as (address, pid):
+    with tempfile.TemporaryDirectory() as folder, running_page(weights, Path(folder), at_once) as (address, pid):
         with Visitor(address, PATIENCE) as first:
             do("same photo", first, random.Random(0))
             cards = first.values["results"].count(CARD)
@@ -158,7 +163,7 @@ def do(deed: str, guest: Visitor, chance: random.Random) -> None:
 
 
 @contextmanager
-def running_page(weights: Path, folder: Path) -> Iterator[tuple[str, int]]:
+def running_page(weights: Path, folder: Path, at_once: int) -> Iterator[tuple[str, int]]:
     """app.py in a process of its own: its address on the loopback interface, and its id. It logs to `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -170,7 +175,15 @@ def running_page(weights: Path, folder: Path) -> Iterator[tuple[str, int]]:
         "GRADIO_TEMP_DIR": str(folder / "gradio"),
     }
     with (folder / "log.txt").open("w") as log:
-        command = [sys.executable, "-u", str(ROOT / "app.py"), "--weights", str(weights.resolve())]
+        command = [
+            sys.executable,
+            "-u",
+            str(ROOT / "app.py"),
+            "--weights",
+            str(weights.resolve()),
+            "--at-once",
+            str(at_once),
+        ]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait_for(address, process, folder / "log.txt")
@@ -198,14 +211,15 @@ def memory(pid: int) -> float:
     return float(status.read_text().split("VmRSS:")[1].split()[0]) / 1000 if status.exists() else float("nan")
 
 
-def describe_conditions(weights: Path) -> str:
+def describe_conditions(weights: Path, at_once: int) -> str:
     """One line on the machine, what else it is doing, the software and the models."""
     cpu = torch.cpu.get_capabilities().get("cpu_name", platform.machine())
     names = ", ".join(f"`{name}`" for name in MODELS if (weights / name).is_dir())
     packages = ", ".join(f"{package} {version(package)}" for package in ("torch", "gradio"))
     return (
-        f"{cpu}, {os.cpu_count()} cores, {torch.get_num_threads()} threads a network, load {os.getloadavg()[0]:.1f} "
-        f"before the start (0: nothing else runs); Python {platform.python_version()}, {packages}; {names}"
+        f"{cpu}, {torch.get_num_threads()} threads on {os.cpu_count()} cores for {at_once} analyses at once, load "
+        f"{os.getloadavg()[0]:.1f} before the start (0: nothing else runs); Python {platform.python_version()}, "
+        f"{packages}; {names}"
     )
 
 

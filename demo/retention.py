@@ -79,8 +79,9 @@ def forget_visit(page: gr.Blocks, session: str | None) -> None:
 def sweep(page: gr.Blocks) -> None:
     """Deletes the uploads and forgets the visits that are past their lifetime."""
     for folder in uploads_folder().glob("*"):
-        if time.time() - folder.stat().st_mtime > UPLOAD_LIFETIME:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # it has just been read
+            if time.time() - folder.stat().st_mtime > UPLOAD_LIFETIME:
+                shutil.rmtree(folder, ignore_errors=True)
     for session, last_used in list(page.state_holder.time_last_used.items()):
         if (datetime.now() - last_used).total_seconds() > VISIT_LIFETIME:
             forget_visit(page, session)
@@ -91,8 +92,7 @@ async def _sweeping(app: App) -> AsyncIterator[None]:
     async def sweep_for_ever() -> None:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
-            with suppress(OSError):  # a folder that has just gone; the others have their turn next time
-                sweep(app.get_blocks())
+            sweep(app.get_blocks())
 
     task = asyncio.create_task(sweep_for_ever())
     yield

@@ -61,9 +61,11 @@ def read_table(table: Member) -> Reading:
             found = [name.strip().lower() for name in _fields(header, delimiter)]
             emotion, pixels, usage = (found.index(column) for column in COLUMNS)
         except (ValueError, csv.Error) as error:
+            begin = header.strip()[:60]
+            content = f"begins with {begin!r}" if begin.isprintable() else "is not text: an incomplete archive, perhaps"
             raise DataError(
                 f"{table.place} is neither a table with the columns emotion, pixels and Usage in line 1, nor a zip or "
-                f"tar archive. It begins with {header.strip()[:60]!r}. Give FER-2013 itself with --data."
+                f"tar archive. It {content}. Give FER-2013 itself with --data."
             ) from error
         for number, line in enumerate(lines, start=2):
             if not line.strip():
@@ -88,7 +90,10 @@ def _sample(emotion: str, pixels: str, usage: str) -> Sample:
         raise ValueError(f"emotion {emotion} is not one of 0 to 6")
     if split is None:
         raise ValueError(f"Usage {usage} is not Training, PublicTest or PrivateTest")
-    return Sample(split, label, np.array(pixels.split(), dtype=np.uint8).reshape(FER_SIZE, FER_SIZE))
+    values = pixels.split()
+    if len(values) != FER_SIZE**2:
+        raise ValueError(f"it has {len(values)} pixels instead of {FER_SIZE**2}")
+    return Sample(split, label, np.array(values, dtype=np.uint8).reshape(FER_SIZE, FER_SIZE))
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
