@@ -90,10 +90,10 @@ def _sample(emotion: str, pixels: str, usage: str) -> Sample:
         raise ValueError(f"emotion {emotion} is not one of 0 to 6")
     if split is None:
         raise ValueError(f"Usage {usage} is not Training, PublicTest or PrivateTest")
-    values = pixels.split()
-    if len(values) != FER_SIZE**2:
-        raise ValueError(f"it has {len(values)} pixels instead of {FER_SIZE**2}")
-    return Sample(split, label, np.array(values, dtype=np.uint8).reshape(FER_SIZE, FER_SIZE))
+    values = np.array(pixels.split(), dtype=np.uint8)
+    if values.size != FER_SIZE**2:
+        raise ValueError(f"it has {values.size} pixels instead of {FER_SIZE**2}")
+    return Sample(split, label, values.reshape(FER_SIZE, FER_SIZE))
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
