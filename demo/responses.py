@@ -167,7 +167,8 @@ def _describe_found(crops: list[FaceCrop]) -> str:
     turned = sum(face.roll != 0 for face in faces)
     if len(faces) == 1:
         return "1 face found, turned upright" if turned else "1 face found"
-    return f"{len(faces)} faces found{f', {turned} of them turned upright' if turned else ''}: choose one"
+    which = "all" if turned == len(faces) else f"{turned} of them"
+    return f"{len(faces)} faces found{f', {which} turned upright' if turned else ''}: choose one"
 
 
 @contextmanager
