@@ -1,6 +1,6 @@
 """From an uploaded file to face crops: opened, faces found, cropped. Does not import the page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -35,16 +35,17 @@ class FaceCrop:
     roll: float = 0.0
 
 
-def read_photo(path: str | PathLike[str]) -> list[FaceCrop]:
+def read_photo(path: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> list[FaceCrop]:
     """The faces in an uploaded file, the largest first, and last the whole picture as one face.
 
-    A picture that is one cropped face already is not cropped again: it is the only one returned.
+    A picture that is one cropped face already is not cropped again: it is the only one returned. For `progress` see
+    `find_faces`.
 
     Raises:
         UploadError: the file cannot be used; the message is a sentence for the visitor.
     """
     image = open_image(path)
-    faces = find_faces(image)
+    faces = find_faces(image, progress)
     if is_one_face(image, faces):
         return [_whole(image, faces[0] if faces else None, is_face=True)]
     return [*(_face(image, face) for face in faces), _whole(image, None, is_face=False)]

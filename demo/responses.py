@@ -7,7 +7,7 @@ A handler returns a value for each output, and never `gr.skip()`: for each of th
 component, with its HTML, until the visitor leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -64,13 +64,13 @@ class Responses:
     ) -> None:
         self.models, self.accuracies, self.record = models, accuracies, record
 
-    def on_photo(self, file: dict) -> tuple[None, list[FaceCrop], int | None, str]:
+    def on_photo(self, file: dict, progress: gr.Progress = PROGRESS) -> tuple[None, list[FaceCrop], int | None, str]:
         """A file was uploaded, pasted or taken: returns (photo, crops, chosen, faces).
 
         The file is deleted, and removed from the page, as soon as it is read.
         """
         with taken_upload(file) as path:
-            return None, *_opened(path)
+            return None, *_opened(path, partial(_report_tiles, progress))
 
     def on_example(self, event: gr.EventData) -> tuple[list[FaceCrop], int | None, str]:
         """An example was chosen: returns (crops, chosen, faces)."""
@@ -148,11 +148,15 @@ def _report(progress: gr.Progress, done: int, models: int, title: str, share: fl
     progress((done + share) / models, desc=f"Testing the map of {title}")
 
 
-def _opened(path: Path) -> tuple[list[FaceCrop], int | None, str]:
+def _report_tiles(progress: gr.Progress, done: int, tiles: int) -> None:
+    progress((done, tiles), desc="Looking for small faces in a large picture", unit="parts")
+
+
+def _opened(path: Path, progress: Callable[[int, int], object] | None = None) -> tuple[list[FaceCrop], int | None, str]:
     """(crops, chosen, faces) of a photo; `faces` is the row to choose from, or why there is none, as HTML."""
     with _errors_as_a_sentence():
         try:
-            crops = read_photo(path)
+            crops = read_photo(path, progress)
         except UploadError as error:
             return [], None, f'<p class="problem">{escape(str(error))}</p>'
     if not crops[0].is_face:

@@ -32,7 +32,7 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
     before anything is decoded. Broken EXIF or a broken colour profile does not matter where the pixels are whole.
 
     Raises:
-        UploadError: the file is empty, not a picture, damaged, or has more than `MAX_PIXELS` pixels.
+        UploadError: the file is empty, not a picture, damaged, black all over, or has more than `MAX_PIXELS` pixels.
     """
     too_large = f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; please make it smaller first."
     content = Path(path).read_bytes()
@@ -81,7 +81,10 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
         image.info.pop("exif", None)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
-    return opaque(image).convert("RGB")
+    picture = opaque(image).convert("RGB")
+    if not any(highest for _, highest in picture.getextrema()):  # such as 8 bits stored in 16 a colour
+        raise UploadError("The picture is black all over. If other programs show it, save it with 8 bits per colour.")
+    return picture
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

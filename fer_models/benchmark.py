@@ -1,4 +1,4 @@
-"""Benchmark of prediction, explanation and training speed on this machine: `python -m fer_models.benchmark`.
+"""Benchmark of prediction, explanation, face detection and training on this machine: `python -m fer_models.benchmark`.
 
 Each value is the median over runs after a warm-up, with its quartiles. The runs of the compared columns alternate, so
 that a slowdown of the machine affects all of them.
@@ -6,6 +6,7 @@ that a slowdown of the machine affects all of them.
 
 import argparse
 import copy
+import math
 import multiprocessing
 import platform
 import re
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
@@ -29,11 +31,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fer_models.architectures import MODELS, EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation, augment
+from fer_models.data.images import BACKGROUND
 from fer_models.explanations import explain
+from fer_models.faces import crop_face, find_faces
 from fer_models.inference import predict, preprocess
 from fer_models.training.recipes import RECIPES
 
 BATCHES = (1, 8, 32)
+
+# Crowds made of one face: width and height of the picture, number of faces and their square's side, in pixels.
+CROWDS = ((1920, 1080, 30, 180), (4000, 3000, 40, 180), (8000, 6000, 40, 180), (8000, 6000, 0, 180))
 THREADS = (1, 2)
 
 
@@ -45,6 +52,12 @@ def main() -> None:
     instead.add_argument(
         "--train", action="store_true", help="measure training steps and the share of data augmentation"
     )
+    instead.add_argument(
+        "--photo",
+        type=Path,
+        metavar="FILE",
+        help="measure how long finding the faces in a photo takes",
+    )
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS, help="default: all")
     parser.add_argument("--runs", type=int, default=15, help="measured runs per value (default: 15)")
     arguments = parser.parse_args()
@@ -55,6 +68,8 @@ def main() -> None:
         print_memory_growth(arguments.models)
     elif arguments.train:
         print_training(arguments.models, arguments.runs)
+    elif arguments.photo:
+        print_detection(arguments.photo, arguments.runs)
     else:
         print_explaining(arguments.models, arguments.runs)
         print_batches(arguments.models, arguments.runs)
@@ -208,6 +223,36 @@ def print_training(names: list[str], runs: int) -> None:
             speeds = [quartiles([64 / t for t in column], 1) for column in times[:2]]
             share = statistics.median(times[2]) / min(statistics.median(times[0]), statistics.median(times[1]))
             print(f"| `{name}` | {size} px | {' | '.join(speeds)} | {share:.1%} |", flush=True)
+
+
+def print_detection(photo: Path, runs: int) -> None:
+    """Times to find the faces in a photo, in crowds that consist of its largest face, and in these turned."""
+    with Image.open(photo) as opened:
+        image = opened.convert("RGB")
+    faces = find_faces(image)
+    if not faces:
+        raise SystemExit(f"No face is found in {photo}; give a photo with a face.")
+    face = crop_face(image, faces[0])
+    print("Finding all faces in a picture, seconds: median [lower quartile, upper quartile]\n")
+    print("| picture | faces | found | upright | turned by 90 degrees |")
+    print("|---|---|---|---|---|")
+    for picture, count in [(image, len(faces)), *((crowd(face, *how), how[2]) for how in CROWDS)]:
+        views = [picture, picture.transpose(Image.Transpose.ROTATE_90)]
+        found = " / ".join(str(len(find_faces(view))) for view in views)
+        times = measure([partial(find_faces, view) for view in views], max(3, runs // 5))
+        cells = [f"{picture.width} x {picture.height}", str(count), found, *(quartiles(t, 1) for t in times)]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def crowd(face: Image.Image, width: int, height: int, count: int, side: int) -> Image.Image:
+    """Returns a grey picture with `count` copies of a square face, `side` pixels wide each, in a loose grid."""
+    picture = Image.new("RGB", (width, height), BACKGROUND)
+    columns = math.ceil(math.sqrt(count * width / height))
+    for index in range(count):
+        row, column = divmod(index, columns)
+        across, down = width // columns, height // math.ceil(count / columns)
+        picture.paste(face.resize((side, side)), (column * across, row * down))
+    return picture
 
 
 def forward(model: Callable[[Tensor], Tensor], inputs: Tensor) -> None:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from fer_models.architectures import create_model
-from fer_models.benchmark import as_onnx, folded, onnx_forward
+from fer_models.benchmark import as_onnx, crowd, folded, onnx_forward
 
 
 @pytest.mark.parametrize("name", ["baseline_cnn", "attn_cnn"])
@@ -29,3 +30,8 @@ def test_onnx_runtime_gives_the_same_answers() -> None:
     model, faces = create_model("attn_cnn", widths=[4, 8, 8]).eval(), torch.rand(1, 3, 128, 128)
     with torch.inference_mode():
         assert np.allclose(onnx_forward(as_onnx(model, faces), faces, threads=1)(), model(faces), rtol=1e-4, atol=1e-6)
+
+
+def test_the_crowd_of_the_benchmark_has_as_many_faces_as_it_says() -> None:
+    picture = crowd(Image.new("RGB", (50, 50), "white"), 1000, 500, count=9, side=40)
+    assert np.sum(np.asarray(picture) == 255) == 9 * 40 * 40 * 3

@@ -215,7 +215,9 @@ def test_small_faces_in_a_large_picture_that_is_turned(turn):
     picture = Image.new("RGB", (6000, 2000), (90, 110, 130))
     for index in range(8):
         picture.paste(head(sorted(BOXES)[index % 2], 90), (200 + 700 * index, 300 + 1000 * (index % 2)))
-    found = find_faces(picture.rotate(-turn, expand=True))
+    searched = []
+    found = find_faces(picture.rotate(-turn, expand=True), lambda done, tiles: searched.append(done / tiles))
+    assert searched == [1 / 3, 2 / 3, 1] * 4  # of 3000 x 1000 pixels, in each orientation
     assert len(found) == 8
     assert all(abs((face.roll - turn + 180) % 360 - 180) < 15 for face in found)
 

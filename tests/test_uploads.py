@@ -121,8 +121,8 @@ def test_values_that_are_no_numbers_are_black_or_white(tmp_path):
 
 
 def test_constant_floating_point_grey_is_no_division_by_zero(tmp_path):
-    image = opened(tmp_path / "constant.tiff", Image.fromarray(np.full((2, 2), 0.5, dtype=np.float32)))
-    assert not np.asarray(image).any()
+    with pytest.raises(UploadError, match="black all over"):
+        opened(tmp_path / "constant.tiff", Image.fromarray(np.full((2, 2), 0.5, dtype=np.float32)))
 
 
 def test_transparency_shows_neutral_grey(tmp_path):
@@ -214,14 +214,24 @@ def test_lab(tmp_path, colours):
     assert difference(tmp_path / "lab.tiff", colours) < 3
 
 
+def deep_png(pixel: list[int], colour_type: int) -> bytes:
+    """A PNG of one pixel with 16 bits per channel."""
+    header = struct.pack(">IIBBBBB", 1, 1, 16, colour_type, 0, 0, 0)
+    values = np.array(pixel, dtype=">u2").tobytes()
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" + values)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
 @pytest.mark.parametrize("channels", [2, 4])
 def test_a_png_of_16_bits_with_transparency(tmp_path, channels):
-    pixel = np.array([200 * 257] * (channels - 1) + [65535], dtype=">u2").tobytes()
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2 + channels, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" + pixel)), (b"IEND", b"")]
-    content = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
-    (tmp_path / "deep.png").write_bytes(content)
+    (tmp_path / "deep.png").write_bytes(deep_png([200 * 257] * (channels - 1) + [65535], 2 + channels))
     assert open_image(tmp_path / "deep.png").getpixel((0, 0)) == (200, 200, 200)
+
+
+def test_8_bits_in_16_a_colour_are_told_from_a_picture_without_a_face(tmp_path):
+    (tmp_path / "deep.png").write_bytes(deep_png([250, 200, 150], 2))
+    with pytest.raises(UploadError, match="8 bits per colour"):
+        open_image(tmp_path / "deep.png")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])

@@ -6,6 +6,7 @@ also in tiles. Unless all faces found are certain, it is searched turned as well
 Then each face is looked for again in an enlarged crop that is turned upright, which shows its orientation and tilt.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -52,10 +53,13 @@ MAX_CROPPED, FILLED, CROPPED_TILT = 64, 0.55, 25.0
 _lock = Lock()  # the detector stores the size of its picture, so only one thread at a time may use it
 
 
-def find_faces(image: Image.Image) -> list[Face]:
+def find_faces(image: Image.Image, progress: Callable[[int, int], object] | None = None) -> list[Face]:
     """Finds all faces in a picture of any mode, largest first. Thread-safe.
 
-    Transparent pixels become neutral grey.
+    Args:
+        image: transparent pixels become neutral grey.
+        progress: called with how many of the tiles of a large picture are searched and how many there are, for each
+            orientation anew.
     """
     image = as_rgb(image)
     whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
@@ -66,7 +70,7 @@ def find_faces(image: Image.Image) -> list[Face]:
             break
     found = [_scaled(face, 1 / scale) for face in found]
     if scale < TILE_SCALE:
-        tiled = _search_in_tiles(image)
+        tiled = _search_in_tiles(image, progress or (lambda done, tiles: None))
         found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
 
     faces = _surest([levelled for face in found if (levelled := _levelled(image, face))])
@@ -105,23 +109,25 @@ def _search(image: Image.Image, turn: int) -> list[Face]:
     return _turned_back(faces, image, turned, turn)
 
 
-def _search_in_tiles(image: Image.Image) -> list[Face]:
+def _search_in_tiles(image: Image.Image, progress: Callable[[int, int], object]) -> list[Face]:
     """The small faces in a large picture: upright ones, or those of all quarter turns if the upright are doubtful."""
     large, scale = _reduced(image, TILE_SCALE)
-    found = _search_tiles(large, 0)
+    found = _search_tiles(large, 0, progress)
     if not found or np.mean([face.score for face in found]) < TURNED_THRESHOLD:
-        found += [face for turn in (90, 180, 270) for face in _search_tiles(large, turn)]
+        found += [face for turn in (90, 180, 270) for face in _search_tiles(large, turn, progress)]
     return [_scaled(face, 1 / scale) for face in _surest(found)]
 
 
-def _search_tiles(image: Image.Image, turn: int) -> list[Face]:
+def _search_tiles(image: Image.Image, turn: int, progress: Callable[[int, int], object]) -> list[Face]:
     """As `_search`, without reducing the picture. A face in several tiles is found several times."""
     turned = _turned_picture(image, turn)
     columns, rows = (range(0, max(side - OVERLAP, 1), TILE - OVERLAP) for side in turned.size)
+    corners = list(product(columns, rows))
     faces = []
-    for left, top in product(columns, rows):
+    for done, (left, top) in enumerate(corners, start=1):
         tile = turned.crop((left, top, min(left + TILE, turned.width), min(top + TILE, turned.height)))
         faces += [_moved(face, left, top) for face in _detect(tile)]
+        progress(done, len(corners))
     return _turned_back(faces, image, turned, turn)
 
 
