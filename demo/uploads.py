@@ -82,7 +82,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
     picture = opaque(image).convert("RGB")
-    if not any(highest for _, highest in picture.getextrema()):  # such as 8 bits stored in 16 a colour
+    if picture.getbbox() is None:  # such as 8 bits stored in 16 per colour
         raise UploadError("The picture is black all over. If other programs show it, save it with 8 bits per colour.")
     return picture
 

