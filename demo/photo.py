@@ -1,6 +1,6 @@
 """From an uploaded file to face crops: opened, faces found, cropped. Does not import the page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -10,7 +10,7 @@ from PIL import Image
 from demo.uploads import open_image
 from fer_models.data.images import to_grey48
 from fer_models.evidence import MEAN_LANDMARKS
-from fer_models.faces import Face, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
+from fer_models.faces import Face, Progress, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 
 DISPLAY_SIDE = 336
 
@@ -35,7 +35,7 @@ class FaceCrop:
     roll: float = 0.0
 
 
-def read_photo(path: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> list[FaceCrop]:
+def read_photo(path: str | PathLike[str], progress: Progress | None = None) -> list[FaceCrop]:
     """The faces in an uploaded file, the largest first, and last the whole picture as one face.
 
     A picture that is one cropped face already is not cropped again: it is the only one returned. For `progress` see

@@ -7,7 +7,7 @@ A handler returns a value for each output, and never `gr.skip()`: for each of th
 component, with its HTML, until the visitor leaves.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -24,6 +24,7 @@ from demo.retention import taken_upload
 from demo.uploads import UploadError
 from fer_models import EmotionModel, Explanation, predict
 from fer_models.architectures import MODELS
+from fer_models.faces import Progress
 
 EXAMPLES_DIR = Path(__file__).parent / "examples"
 EXAMPLES = {
@@ -70,7 +71,7 @@ class Responses:
         The file is deleted, and removed from the page, as soon as it is read.
         """
         with taken_upload(file) as path:
-            return None, *_opened(path, partial(_report_tiles, progress))
+            return None, *_opened(path, partial(_report_search, progress))
 
     def on_example(self, event: gr.EventData) -> tuple[list[FaceCrop], int | None, str]:
         """An example was chosen: returns (crops, chosen, faces)."""
@@ -148,11 +149,11 @@ def _report(progress: gr.Progress, done: int, models: int, title: str, share: fl
     progress((done + share) / models, desc=f"Testing the map of {title}")
 
 
-def _report_tiles(progress: gr.Progress, done: int, tiles: int) -> None:
-    progress((done, tiles), desc="Looking for small faces in a large picture", unit="parts")
+def _report_search(progress: gr.Progress, done: int, total: int, unit: str) -> None:
+    progress((done, total), desc="Looking for faces", unit=unit)
 
 
-def _opened(path: Path, progress: Callable[[int, int], object] | None = None) -> tuple[list[FaceCrop], int | None, str]:
+def _opened(path: Path, progress: Progress | None = None) -> tuple[list[FaceCrop], int | None, str]:
     """(crops, chosen, faces) of a photo; `faces` is the row to choose from, or why there is none, as HTML."""
     with _errors_as_a_sentence():
         try:

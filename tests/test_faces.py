@@ -216,8 +216,10 @@ def test_small_faces_in_a_large_picture_that_is_turned(turn):
     for index in range(8):
         picture.paste(head(sorted(BOXES)[index % 2], 90), (200 + 700 * index, 300 + 1000 * (index % 2)))
     searched = []
-    found = find_faces(picture.rotate(-turn, expand=True), lambda done, tiles: searched.append(done / tiles))
-    assert searched == [1 / 3, 2 / 3, 1] * 4  # of 3000 x 1000 pixels, in each orientation
+    found = find_faces(picture.rotate(-turn, expand=True), lambda *step: searched.append(step))
+    parts = [step for step in searched if step[2] == "parts"]
+    assert parts == [(1, 3, "parts"), (2, 3, "parts"), (3, 3, "parts")] * 4  # in each orientation
+    assert searched[-1] == (8, 8, "faces")
     assert len(found) == 8
     assert all(abs((face.roll - turn + 180) % 360 - 180) < 15 for face in found)
 

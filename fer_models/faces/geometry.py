@@ -144,6 +144,8 @@ def _axes(roll: float) -> np.ndarray:
 
 def _region(image: Image.Image, left: int, top: int, width: int, height: int) -> Image.Image:
     """A rectangle of the picture, of whole pixels; beyond the picture, the pixels at its edge are repeated."""
+    if left >= 0 and top >= 0 and left + width <= image.width and top + height <= image.height:
+        return image.crop((left, top, left + width, top + height))
     rows = np.clip(np.arange(top, top + height), 0, image.height - 1)
     columns = np.clip(np.arange(left, left + width), 0, image.width - 1)
     first_row, first_column = rows[0], columns[0]
