@@ -83,7 +83,9 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
         image = _to_8_bits(image)
     picture = opaque(image).convert("RGB")
     if picture.getbbox() is None:  # such as 8 bits stored in 16 per colour
-        raise UploadError("The picture is black all over. If other programs show it, save it with 8 bits per colour.")
+        raise UploadError(
+            "The picture, or its first frame, is black all over. If other programs show more, save it as JPEG first."
+        )
     return picture
 
 

@@ -187,6 +187,12 @@ def test_a_turned_square_is_sampled_from_the_original_pixels():
     assert flat.size == (30, 30) and flat.getcolors() == [(900, (10, 20, 30))]
 
 
+@pytest.mark.parametrize("degrees", [45, 135, 225, 315])
+def test_a_group_turned_by_an_eighth_loses_nobody(degrees):
+    group = example("group.jpg").rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=(128, 128, 128))
+    assert len(find_faces(group)) == 6
+
+
 def mirrored_tilted() -> Image.Image:
     return ImageOps.mirror(example("tilted.jpg"))
 
@@ -219,7 +225,7 @@ def test_small_faces_in_a_large_picture_that_is_turned(turn):
     found = find_faces(picture.rotate(-turn, expand=True), lambda *step: searched.append(step))
     parts = [step for step in searched if step[2] == "parts"]
     assert parts == [(1, 3, "parts"), (2, 3, "parts"), (3, 3, "parts")] * 4  # in each orientation
-    assert searched[-1] == (8, 8, "faces")
+    assert (8, 8, "faces") in searched
     assert len(found) == 8
     assert all(abs((face.roll - turn + 180) % 360 - 180) < 15 for face in found)
 

