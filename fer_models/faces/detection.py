@@ -124,7 +124,7 @@ def _search_in_tiles(image: Image.Image, progress: Progress) -> list[Face]:
     large, scale = _reduced(image, TILE_SCALE)
     found = _search_tiles(large, 0, progress)
     if not found or np.mean([face.score for face in found]) < TURNED_THRESHOLD:
-        found += [face for turn in (90, 180, 270) for face in _search_tiles(large, turn, progress)]
+        found += [face for turn in QUARTERS for face in _search_tiles(large, turn, progress)]
     return [_scaled(face, 1 / scale) for face in _surest(found)]
 
 
