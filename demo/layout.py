@@ -50,7 +50,7 @@ THEME = gr.themes.Base(
 
 LAUNCH_OPTIONS = {
     "theme": THEME,
-    "css_paths": Path(__file__).with_name("page.css"),
+    "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
     "footer_links": ["gradio", "settings"],
     "run_history": False,  # else the browser would keep a visitor's pictures and results
     "max_file_size": "20mb",

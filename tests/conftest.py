@@ -1,14 +1,29 @@
-"""Small data of the same form as FER-2013, so that no test needs the real set."""
+"""What several test modules share: small data of the same form as FER-2013, and the page in a browser."""
 
 import csv
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from selenium import webdriver
 
+from demo.responses import EXAMPLES_DIR
+from fer_models import MODEL_NAMES, CheckpointError, create_model, load_model
+from fer_models.checkpoints import save_checkpoint
 from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
+from tests.browser import PATIENCE, Page
 from tests.helpers import make_split, pattern
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +67,101 @@ def csv_file(tmp_path: Path) -> Path:
                     pixels = pattern(label, 10 * (offset + i) + label)
                     writer.writerow([label, usage, " ".join(map(str, pixels.ravel()))])
     return file
+
+
+# ---- The page in a browser ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped checkpoints, or untrained ones if they are not all there."""
+    try:
+        for name in MODEL_NAMES:
+            load_model(name, ROOT / "weights")
+        return ROOT / "weights"
+    except CheckpointError:
+        torch.manual_seed(0)
+        folder = tmp_path_factory.mktemp("weights")
+        for name in MODEL_NAMES:
+            model = create_model(name)
+            if model.spatial_attention is not None:
+                torch.nn.init.ones_(model.spatial_attention.bn.weight)  # else it is constant, and no map
+            save_checkpoint(model, folder / name, training={})
+        return folder
+
+
+@pytest.fixture(scope="session")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which Gradio stores what visitors upload."""
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="session")
+def server(weights: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """app.py running by itself: the page's address, and the file with all that the server prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(uploads)}
+    with log.open("w") as output:
+        command = [sys.executable, "-u", ROOT / "app.py", "--weights", weights]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while "Running on" not in log.read_text():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}", log
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
+    if None in programs:
+        reason = "chromium or chromedriver is not installed (Debian: apt install chromium chromium-driver)"
+        if os.environ.get("FER_LENS_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--force-color-profile=srgb",
+        "--window-size=1280,900",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, server: tuple[str, Path]) -> Iterator[Page]:
+    """A freshly opened page; at the end neither the browser nor the server may have seen an error."""
+    address, log = server
+    browser.get("about:blank")
+    browser.get_log("browser")  # Gradio reports it as an error that its connection ends when a page is left
+    yield Page(browser, address)
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def analysed(page: Page) -> Page:
+    """A page that shows the analysis of a portrait."""
+    page.upload(EXAMPLES_DIR / "eileen_collins.jpg")
+    page.wait(lambda: len(page.all(".card")) == len(MODEL_NAMES))
+    return page
