@@ -89,6 +89,8 @@ def save_checkpoint(model: nn.Module, directory: str | Path, training: dict) -> 
         "input_size": model.input_size,
         "temperature": model.temperature,
         "conformal_threshold": model.conformal_threshold,
+        "mirrored_temperature": model.mirrored_temperature,
+        "mirrored_threshold": model.mirrored_threshold,
         "sha256": hashlib.sha256(content).hexdigest(),
         "training": training,
     }
@@ -155,6 +157,9 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
         model.load_state_dict(load(content))
         model.temperature = float(config["temperature"])
         model.conformal_threshold = float(config["conformal_threshold"])
+        # Older checkpoints have none for the mean of both views: those of a single view are close.
+        model.mirrored_temperature = float(config.get("mirrored_temperature", model.temperature))
+        model.mirrored_threshold = float(config.get("mirrored_threshold", model.conformal_threshold))
     except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         problem = shorten(str(error), 200)  # PyTorch lists every tensor
         raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {_remedy(name)}") from error

@@ -44,6 +44,7 @@ def explanation(name: str, emotion: str, share: float, **changes: object) -> Exp
         "stage": "layer4",
         "target": EMOTIONS.index(emotion),
         "probabilities": probabilities,
+        "views": probabilities[None],
         "logits": np.log(probabilities),
         "heatmap": np.eye(7, dtype=np.float32),
         "class_maps": None,

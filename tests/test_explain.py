@@ -38,7 +38,7 @@ SMALL = {
 }
 
 
-ARRAYS = ("probabilities", "logits", "heatmap", "class_maps", "spatial_attention", "channel_attention")
+ARRAYS = ("probabilities", "views", "logits", "heatmap", "class_maps", "spatial_attention", "channel_attention")
 
 
 def _create(name: str, **config: object) -> EmotionModel:
@@ -304,6 +304,22 @@ def test_target_by_name_index_and_default_agree(baseline):
         (same,) = explain(baseline, faces, target)
         assert same.target == own.target
         np.testing.assert_array_equal(same.heatmap, own.heatmap)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
+def test_mirrored_the_answer_is_of_both_views_and_the_map_of_the_face(baseline, method):
+    faces = list(np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8))
+    baseline.mirrored_temperature = 0.1
+    found = explain(baseline, faces, method=method, mirrored=True)
+    np.testing.assert_allclose([each.probabilities for each in found], predict(baseline, faces, True), atol=1e-6)
+    for each, alone in zip(found, explain(baseline, faces, [each.target for each in found], method), strict=True):
+        np.testing.assert_allclose(each.probabilities, each.views.mean(axis=0))
+        assert each.views.shape == (2, 7) and alone.views.shape == (1, 7)
+        assert each.target == each.probabilities.argmax()
+        assert each.changes_when_mirrored == (each.views[0].argmax() != each.views[1].argmax())
+        assert not alone.changes_when_mirrored
+        np.testing.assert_allclose(each.heatmap, alone.heatmap, atol=1e-5)
+        np.testing.assert_allclose(each.logits, alone.logits, atol=1e-5)
 
 
 def test_no_faces_no_explanations(baseline):

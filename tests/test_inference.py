@@ -1,3 +1,4 @@
+import copy
 import threading
 
 import numpy as np
@@ -133,6 +134,18 @@ def test_predict_divides_the_logits_by_the_temperature(model):
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, rtol=1e-6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_predict_mirrored_is_the_mean_over_both_views(model):
+    model.temperature, model.mirrored_temperature = 2.0, 0.5
+    faces = list(np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8))
+    plain = copy.deepcopy(model)
+    plain.temperature = 0.5
+    both = [predict(plain, faces), predict(plain, [np.fliplr(face) for face in faces])]
+    found = predict(model, faces, mirrored=True)
+    np.testing.assert_allclose(found, np.mean(both, axis=0), atol=1e-6)
+    np.testing.assert_allclose(found, predict(model, [np.fliplr(face) for face in faces], mirrored=True), atol=1e-6)
+    assert predict(model, [], mirrored=True).shape == (0, 7)
 
 
 def test_predict_in_batches_equals_predict_one_by_one(model):

@@ -22,6 +22,8 @@ from fer_models.inference import (
     preprocess,
     to_probabilities,
     unwrapped,
+    views_of,
+    with_mirror,
 )
 
 Target = int | str | None
@@ -33,6 +35,7 @@ def explain(
     target: Target | Sequence[Target] | np.ndarray | Tensor = None,
     method: str = "gradcam",
     stage: str | None = None,
+    mirrored: bool = False,
 ) -> list[Explanation]:
     """Predicts and explains each face with one forward pass of the model (one per batch of 16 faces).
 
@@ -49,6 +52,8 @@ def explain(
             attention module before the pooling. At the last stage and at "attention", "gradcam" explains all seven
             emotions at once. At shallower stages `class_maps` is None, because most of the network would have to be
             differentiated seven times.
+        mirrored: whether to predict as `predict` does with it, from each face and its mirror image. Maps and attention
+            are those of the face as it is.
 
     Returns:
         One `Explanation` per face, in the same order.
@@ -73,7 +78,7 @@ def explain(
     return [
         explanation
         for some_faces, some_targets in zip(batched(faces), batched(targets), strict=True)
-        for explanation in _explain_batch(network, some_faces, some_targets, method, stage, layer)
+        for explanation in _explain_batch(network, some_faces, some_targets, method, stage, layer, mirrored)
     ]
 
 
@@ -84,25 +89,36 @@ def _explain_batch(
     method: str,
     stage: str,
     layer: nn.Module,
+    mirrored: bool,
 ) -> list[Explanation]:
+    count = len(faces)
+    number_of_views, temperature = views_of(model, mirrored)
+
+    def views_and_targets(logits: Tensor) -> tuple[np.ndarray, list[int]]:
+        """The probabilities of each view of each face, (V, N, 7), and the emotions to explain."""
+        views = to_probabilities(to_numpy(logits).reshape(number_of_views, count, -1), temperature)
+        predicted = views.mean(axis=0).argmax(axis=1).tolist()
+        return views, [own if target is None else target for own, target in zip(predicted, wanted, strict=True)]
+
     with exclusive(model):
         start = time.perf_counter()
-        inputs = preprocess(faces, model)
+        inputs = with_mirror(preprocess(faces, model), number_of_views)
         if method == "gradcam" and stage in (model.stages[-1], "attention"):
             logits, maps = _class_maps(model, inputs, stage, layer)
-            class_maps, targets = to_numpy(maps), _targets(logits, wanted)
-            heatmaps = np.maximum(class_maps[range(len(faces)), targets], 0)
+            views, targets = views_and_targets(logits)
+            class_maps = to_numpy(maps[:count])
+            heatmaps = np.maximum(class_maps[range(count), targets], 0)
         else:
             features, logits = forward_cut(model, inputs, layer)
-            class_maps, targets = None, _targets(logits, wanted)
-            heatmaps = _heatmaps(model, method, features, logits, targets)
+            views, targets = views_and_targets(logits)
+            class_maps = None
+            heatmaps = _heatmaps(model, method, features, logits, targets * number_of_views)
         spatial, channel = model.spatial_attention, model.channel_attention
         spatial_attention = None if spatial is None or spatial.map is None else to_numpy(spatial.map)
         channel_attention = None if channel is None or channel.weights is None else to_numpy(channel.weights)
-        seconds = (time.perf_counter() - start) / len(faces)
+        seconds = (time.perf_counter() - start) / count
 
-    logit_values = to_numpy(logits)
-    probabilities = to_probabilities(logit_values, model.temperature)
+    logit_values, probabilities = to_numpy(logits), views.mean(axis=0)
     return [
         Explanation(
             model_name=model.name,
@@ -110,6 +126,7 @@ def _explain_batch(
             stage=stage,
             target=targets[n],
             probabilities=probabilities[n],
+            views=views[:, n],
             logits=logit_values[n],
             heatmap=heatmaps[n],
             class_maps=None if class_maps is None else class_maps[n],
@@ -117,14 +134,7 @@ def _explain_batch(
             channel_attention=None if channel_attention is None else channel_attention[n],
             seconds=seconds,
         )
-        for n in range(len(faces))
-    ]
-
-
-def _targets(logits: Tensor, wanted: Sequence[int | None]) -> list[int]:
-    return [
-        predicted if target is None else target
-        for predicted, target in zip(logits.argmax(dim=1).tolist(), wanted, strict=True)
+        for n in range(count)
     ]
 
 

@@ -16,8 +16,9 @@ class Explanation:
         method: a key of METHODS.
         stage: the layer explained: one of the model's stages, or "attention" for the attention module's output.
         target: index into EMOTIONS of the emotion explained.
-        probabilities: float32 (7,), softmax(logits / temperature).
-        logits: float32 (7,).
+        probabilities: float32 (7,), as `predict` returns them; the mean of `views`.
+        views: float32 (1, 7), or (2, 7) with `mirrored`: the probabilities of the face as it is, and of its mirror image.
+        logits: float32 (7,), of the face as it is.
         heatmap: float32 (h, w), not negative and unscaled, so that magnitudes can be compared between emotions.
         class_maps: float32 (7, h, w), the signed Grad-CAM maps of all emotions before the ReLU; `heatmap` is the
             positive part of class_maps[target]. None for the other methods and for shallower stages.
@@ -32,6 +33,7 @@ class Explanation:
     stage: str
     target: int
     probabilities: np.ndarray
+    views: np.ndarray
     logits: np.ndarray
     heatmap: np.ndarray
     class_maps: np.ndarray | None
@@ -43,6 +45,11 @@ class Explanation:
     def emotion(self) -> str:
         """The predicted emotion, whichever emotion is explained."""
         return EMOTIONS[int(self.probabilities.argmax())]
+
+    @property
+    def changes_when_mirrored(self) -> bool:
+        """Whether the model gives the mirror image another answer; False where it was not asked."""
+        return len(set(self.views.argmax(axis=1))) > 1
 
     @property
     def is_empty(self) -> bool:

@@ -9,6 +9,8 @@ from fer_models.inference.prediction import (
     predict,
     preprocess,
     unwrapped,
+    views_of,
+    with_mirror,
 )
 from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
 
@@ -24,4 +26,6 @@ __all__ = [
     "preprocess",
     "to_probabilities",
     "unwrapped",
+    "views_of",
+    "with_mirror",
 ]

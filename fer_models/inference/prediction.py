@@ -58,23 +58,40 @@ def to_input(images: Tensor, model: EmotionModel) -> Tensor:
     return enlarge(images.to(parameter.device), model.input_size).to(parameter.dtype)
 
 
-def predict(model: nn.Module, faces: Faces) -> np.ndarray:
+def predict(model: nn.Module, faces: Faces, mirrored: bool = False) -> np.ndarray:
     """Predicts the probability of each emotion for each face.
 
     Args:
         model: as in `preprocess`. It runs in eval mode and without autocast; its modes are restored afterwards.
         faces: as in `preprocess`.
+        mirrored: whether to predict for each face and its mirror image, in one batch, and return the mean of both: about
+            a point more accurate in twice the time.
 
     Returns:
-        float32 (N, 7) in the order of EMOTIONS: softmax(logits / model.temperature). (0, 7) for an empty list.
+        float32 (N, 7) in the order of EMOTIONS: softmax(logits / model.temperature), or the mean of
+        softmax(logits / model.mirrored_temperature) over both views. (0, 7) for an empty list.
 
     Raises:
         TypeError, ValueError: as `preprocess`.
     """
+    views, temperature = views_of(unwrapped(model), mirrored)
     with exclusive(model) as network, torch.inference_mode():
-        batches = [model(preprocess(batch, network)).float().cpu().numpy() for batch in batched(as_list(faces))]
-    logits = np.concatenate([np.empty((0, len(EMOTIONS)), np.float32), *batches])
-    return to_probabilities(logits, network.temperature)
+        batches = [
+            model(with_mirror(preprocess(batch, network), views)).float().cpu().numpy().reshape(views, len(batch), -1)
+            for batch in batched(as_list(faces))
+        ]
+    logits = np.concatenate([np.empty((views, 0, len(EMOTIONS)), np.float32), *batches], axis=1)
+    return to_probabilities(logits, temperature).mean(axis=0)
+
+
+def views_of(model: EmotionModel, mirrored: bool) -> tuple[int, float]:
+    """The number of views of each face that a prediction averages, and the temperature fitted to that mean."""
+    return (2, model.mirrored_temperature) if mirrored else (1, model.temperature)
+
+
+def with_mirror(inputs: Tensor, views: int) -> Tensor:
+    """Inputs (N, 3, S, S) -> (views N, 3, S, S): as they are, followed for two views by their mirror images."""
+    return inputs if views == 1 else torch.cat([inputs, inputs.flip(-1)])
 
 
 def as_list(faces: Faces) -> list[FaceImage]:

@@ -8,8 +8,8 @@ from fer_models.emotions import EMOTIONS
 
 
 def to_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Logits (N, 7) -> probabilities float32 (N, 7), softmax(logits / temperature) (Guo et al. 2017)."""
-    return softmax(logits.astype(np.float64) / temperature, axis=1).astype(np.float32)
+    """Logits (..., 7) -> probabilities float32 (..., 7), softmax(logits / temperature) (Guo et al. 2017)."""
+    return softmax(logits.astype(np.float64) / temperature, axis=-1).astype(np.float32)
 
 
 def prediction_set(probabilities: np.ndarray, threshold: float) -> tuple[str, ...]:
