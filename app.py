@@ -3,21 +3,38 @@
 import argparse
 from pathlib import Path
 
-import torch
-
-from demo.analysis import load_models
-from demo.layout import LAUNCH_OPTIONS, build_page
-from fer_models.checkpoints import default_weights_dir
-
 
 def main() -> None:
+    arguments = read_arguments()
+    report("Loading PyTorch and Gradio ...")
+    # Imported here, because it takes many seconds: the terminal says so first, and --help answers at once.
+    import torch
+
+    from demo.analysis import load_models
+    from demo.layout import LAUNCH_OPTIONS, build_page
+    from fer_models.checkpoints import default_weights_dir
+
+    weights_dir = arguments.weights or default_weights_dir()
+    # The cores are better shared by models than by the threads of one network.
+    torch.set_num_threads(max(1, torch.get_num_threads() // arguments.at_once))
+    models, problems = load_models(weights_dir, report)
+    for problem in problems:
+        print(problem)
+    page = build_page(models, problems, weights_dir, arguments.at_once, report)
+    page.queue(max_size=100).launch(**LAUNCH_OPTIONS)
+
+
+def report(line: str) -> None:
+    print(line, flush=True)
+
+
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Serves the page that shows what facial-emotion models make of a face, and where they look."
     )
     parser.add_argument(
         "--weights",
         type=Path,
-        default=default_weights_dir(),
         metavar="DIR",
         help="folder with one folder per model; default: weights, beside this file, or $FER_LENS_WEIGHTS",
     )
@@ -26,19 +43,12 @@ def main() -> None:
         type=int,
         default=2,
         metavar="N",
-        help="how many visitors' analyses run at the same time and share the cores; default: 2",
+        help="how many models run at the same time and share the cores; default: 2",
     )
     arguments = parser.parse_args()
     if arguments.at_once < 1:
         parser.error("--at-once must be 1 or more.")
-    weights_dir = arguments.weights
-
-    # The cores are better shared by visitors than by the threads of one network.
-    torch.set_num_threads(max(1, torch.get_num_threads() // arguments.at_once))
-    models, problems = load_models(weights_dir)
-    for problem in problems:
-        print(problem)
-    build_page(models, problems, weights_dir, arguments.at_once).queue(max_size=100).launch(**LAUNCH_OPTIONS)
+    return arguments
 
 
 if __name__ == "__main__":

@@ -2,39 +2,44 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from demo.photo import FaceCrop
-from fer_models import CheckpointError, EmotionModel, Explanation, explain, load_model
+from fer_models import EMOTIONS, CheckpointError, EmotionModel, Explanation, explain, load_model
 from fer_models.architectures import MODELS
 from fer_models.evidence import (
     Faithfulness,
+    QuickCheck,
     SanityCheck,
     measure_faithfulness,
     predict_with_uniform_attention,
+    quick_check,
     sanity_check,
 )
 from fer_models.evidence.perturbation import FEW_FRACTIONS
 from fer_models.inference.prediction import exclusive
 
-# The layers that a visitor may explain, the same for all models: counted from the last convolutional stage, or the
-# output of the attention module.
-LAYERS: dict[str, int | str] = {
-    "last convolutional stage (default)": -1,
-    "one stage earlier": -2,
-    "two stages earlier": -3,
-    "attention output, where there is one": "attention",
+# The layers that a visitor may explain, the same for all models, and what each is called.
+LAYERS = {
+    "last": "last layer with a grid",
+    "stage": "last convolutional stage",
+    "earlier": "one stage earlier",
+    "earliest": "two stages earlier",
 }
 
 
-def load_models(weights_dir: str | Path) -> tuple[dict[str, EmotionModel], list[str]]:
-    """The models that can be loaded, by name, and a sentence for each one that cannot."""
+def load_models(
+    weights_dir: str | Path, report: Callable[[str], object] = lambda line: None
+) -> tuple[dict[str, EmotionModel], list[str]]:
+    """The models that can be loaded, by name, and a sentence for each one that cannot; `report` hears of each."""
     models: dict[str, EmotionModel] = {}
     problems = []
     for name, architecture in MODELS.items():
+        report(f"Loading {architecture.title} ...")
         try:
             models[name] = load_model(name, weights_dir)
         except CheckpointError as error:
@@ -42,27 +47,56 @@ def load_models(weights_dir: str | Path) -> tuple[dict[str, EmotionModel], list[
     return models, problems
 
 
+def stage_of(model: EmotionModel, layer: str) -> str:
+    """The model's own name of a layer in LAYERS.
+
+    The last layer with a grid is what the pooling sees: the output of the attention where there is one. Grad-CAM in
+    front of attention averages away where it attends (NOTES.md).
+    """
+    if layer == "last" and model.spatial_attention is not None:
+        return "attention"
+    return model.stages[{"last": -1, "stage": -1, "earlier": -2, "earliest": -3}[layer]]
+
+
 def explain_face(
-    models: Mapping[str, EmotionModel], crop: FaceCrop, emotion: str | None, layer: int | str, method: str
+    models: Mapping[str, EmotionModel],
+    crop: FaceCrop,
+    emotion: str | None,
+    against: str | None,
+    layer: str,
+    method: str,
+    pool: Executor,
 ) -> Iterator[Explanation]:
-    """Each model's explanation of one face, as soon as it is ready.
+    """Each model's explanation of one face and its mirror image, as soon as it and those before it are ready.
 
     Args:
         models: by name.
         crop: the face.
-        emotion: the emotion to explain; None for each model's own prediction.
-        layer: a value of LAYERS.
+        emotion: the emotion to explain; None for each model's own answer.
+        against: the emotion to contrast it with; None for none. It is left out where it is the emotion itself or the
+            method and layer have no maps of all emotions.
+        layer: a key of LAYERS.
         method: a key of METHODS.
+        pool: in which the models run.
     """
-    for model in models.values():
-        yield from explain(model, [crop.pixels], emotion, method, stage_of(model, layer))
+
+    def explain_by(model: EmotionModel) -> Explanation:
+        (found,) = explain(model, [crop.pixels], emotion, method, stage_of(model, layer), mirrored=True)
+        if against is None or found.class_maps is None or found.target == EMOTIONS.index(against):
+            return found
+        return found.contrasted(EMOTIONS.index(against))
+
+    return pool.map(explain_by, models.values())
 
 
-def stage_of(model: EmotionModel, layer: int | str) -> str:
-    """The model's own name of a layer in LAYERS; its last stage where it has no attention to explain."""
-    if isinstance(layer, int):
-        return model.stages[layer]
-    return "attention" if model.spatial_attention is not None else model.stages[-1]
+def check_maps(
+    models: Mapping[str, EmotionModel], crop: FaceCrop, explanations: list[Explanation], pool: Executor
+) -> dict[str, QuickCheck | None]:
+    """The quick check of each explanation of a face, by the model's name; None for a constant map."""
+    checks = pool.map(
+        lambda found: quick_check(models[found.model_name], crop.pixels, found.heatmap, found.target), explanations
+    )
+    return dict(zip((found.model_name for found in explanations), checks, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

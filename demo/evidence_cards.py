@@ -19,10 +19,21 @@ picture, <span class="key edges"></span> edges. The line of a map that shows wha
 face is an example; “Trust the maps?” shows what holds for many.</p>"""
 
 
-def render_evidence(tested: Sequence[Evidence]) -> str:
-    """A card for each map that has been tested so far."""
+NOT_TESTED = """\
+<p class="hint">The full test removes more and more of the face, randomises the networks, and makes attention uniform:
+several hundred forward passes, up to a minute. <button type="button" data-test>Test these maps</button></p>"""
+RUNNING = '<p class="hint" role="status">Testing … <button type="button" data-stop>Stop</button></p>'
+STOPPED = """\
+<p class="hint" role="status">Stopped. <button type="button" data-test>Test these maps</button></p>"""
+
+
+def render_evidence(tested: Sequence[Evidence], is_running: bool = False, was_stopped: bool = False) -> str:
+    """A card for each map that has been tested so far, and whether more are to come."""
+    status = RUNNING if is_running else STOPPED if was_stopped else ""
+    if not tested:
+        return status
     cards = "".join(_card(evidence) for evidence in tested)
-    return f'{LEGEND}<div class="cards evidence">{cards}</div>'
+    return f'{status}{LEGEND}<div class="cards evidence">{cards}</div>'
 
 
 def _card(evidence: Evidence) -> str:
@@ -55,7 +66,7 @@ def _plot(title: str, found: Faithfulness) -> str:
     last = found.curves.fractions[-1]
     return f"""
     <figure class="curves">
-      <figcaption><span>confidence 100 %</span></figcaption>
+      <figcaption><span>confidence: 100 %</span></figcaption>
       <svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"
         aria-label="Confidence of {title} while the face is removed">{drawn}</svg>
       <figcaption><span>0 %</span><span>of the face removed</span><span>{last:.0%}</span></figcaption>

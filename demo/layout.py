@@ -1,45 +1,73 @@
 """Layout of the page: components, and which handler answers each event."""
 
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image, ImageOps
 
-from demo.analysis import LAYERS
-from demo.cards import THUMBNAIL, render_choices
-from demo.consensus import describe_record, in_words
+from demo.controls import render_controls
 from demo.evaluation_tab import build_evaluation_tab, read_results
-from demo.overlays import data_url
-from demo.painter import PAINT
-from demo.responses import EXAMPLES, EXAMPLES_DIR, NO_MODELS, NOTHING_YET, OWN_PREDICTION, Responses
+from demo.example_pictures import OPENING
+from demo.markup import in_words
+from demo.photo_view import render_examples
+from demo.responses import NO_MODELS, Responses
 from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
-from fer_models import EMOTIONS, METHODS, EmotionModel
+from demo.verdict import known_record
+from demo.view import DEFAULT_METHOD, View
+from fer_models import EmotionModel
 from fer_models.architectures import MODELS
-from fer_models.evaluation.results import Evaluation
 
 INTRODUCTION = """\
-# FER Lens
-{count} models look at a face, guess which emotion it shows, and show you where they looked."""
-NO_PHOTO = '<p class="label">No photo yet</p><p class="hint">The faces in your photo will appear here.</p>'
-WHY_LAST = "The decision is made from the last stage, the deepest one that still has a spatial grid."
+<h1>FER Lens</h1>
+<p>{count} models guess which emotion a face shows. See where each of them looks, and whether to believe it.</p>
+<div id="announcer" class="unseen" role="status" aria-live="polite"></div>"""
 SMALL_PRINT = """\
-**Read with care.** The labels are raters' guesses of what a face shows, not what a person feels. The models learned
-from FER-2013, which has many wrong labels and does not represent everyone equally, so they make mistakes, and more for
-some people than for others. Do not use them to judge people. The EU's AI Act prohibits inferring emotions at work and
-in education, except for medical or safety reasons (Article 5(1)(f)), and treats other emotion recognition as high-risk
-(Annex III).
+<details><summary><b>Read with care.</b> The labels are raters’ guesses of what a face shows, not what a person feels.
+</summary><p>The models learned from FER-2013, which has many wrong labels and does not represent everyone equally, so
+they make mistakes, and more for some people than for others. Do not use them to judge people. The EU’s AI Act prohibits
+inferring emotions at work and in education, except for medical or safety reasons (Article 5(1)(f)), and treats other
+emotion recognition as high-risk (Annex III).</p><p><b>Your pictures.</b> A photo is deleted from the server as soon as it
+is read. The photo and its faces stay in memory until you leave this page, or for an hour after your last click, and are
+never written to disk.</p></details>"""
+DOWNLOADS = """\
+<div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
+<button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
+<button type="button" data-download="csv">CSV</button></div>"""
 
-**Your pictures.** A photo is deleted from the server as soon as it is read. Its faces stay in memory until you leave
-this page, or for an hour after your last click, and are never written to disk."""
+# Of the browser's part of the page. Each file runs for one component, see `gr.HTML`.
+SCRIPTS = {
+    name: Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("page", "photo", "cover")
+}
+SCRIPTS["page"] = SCRIPTS["page"].replace("OPENING", OPENING).replace("METHOD", DEFAULT_METHOD)
 
-# In the browser: a click in a row of pictures sends its index to the server; the slider needs no server.
-CHOOSE = """element.addEventListener("click", event => {
-    if (event.target.matches("input")) trigger("select", {index: Number(event.target.value)});
+# Hands what an event of the browser tells to the server, as a component's value: Gradio forgets what is told with an
+# event if the one before it is still being answered, but not a value.
+CHANNEL = """document.addEventListener("fer-lens:{name}", event => {{
+    props.value = event.detail;
+    trigger("select");
+}})"""
+TELL_RESULTS = """watch("value", () => document.dispatchEvent(new CustomEvent("fer-lens:results")))"""
+EVIDENCE = """element.addEventListener("click", event => {
+    if (event.target.matches("[data-test]")) trigger("select");
+    if (event.target.matches("[data-stop]")) { event.target.disabled = true; trigger("clear"); }
 })"""
-SET_OPACITY = "percent => document.documentElement.style.setProperty('--heat-opacity', percent / 100)"
+# Badges come after the results; those of an earlier analysis are too late.
+PLACE_BADGES = """watch("value", () => {
+    const {analysis, badges} = props.value ?? {};
+    const results = document.querySelector(`[data-analysis="${analysis}"]`);
+    for (const [name, badge] of Object.entries(results ? badges : {}))
+        results.querySelector(`[data-badge="${name}"]`).innerHTML = badge;
+})"""
+SAVE_FILE = """watch("value", () => {
+    if (!props.value?.url) return;
+    const link = document.createElement("a");
+    link.href = props.value.url;
+    link.download = props.value.name;
+    link.click();
+})"""
 
 # Fonts come from Gradio's own files: nothing is fetched from elsewhere. Its semi-bold files lack most letters.
 THEME = gr.themes.Base(
@@ -47,6 +75,9 @@ THEME = gr.themes.Base(
     neutral_hue="slate",
     font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "sans-serif"],
 ).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+
+# How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
+WAITING = 16
 
 LAUNCH_OPTIONS = {
     "theme": THEME,
@@ -59,104 +90,83 @@ LAUNCH_OPTIONS = {
 }
 
 
-def build_page(models: dict[str, EmotionModel], problems: list[str], weights_dir: Path, at_once: int = 2) -> gr.Blocks:
-    """The whole page, to be launched with LAUNCH_OPTIONS.
+def build_page(
+    models: dict[str, EmotionModel],
+    problems: list[str],
+    weights_dir: Path,
+    at_once: int = 2,
+    report: Callable[[str], object] = lambda line: None,
+) -> gr.Blocks:
+    """The whole page, to be launched with LAUNCH_OPTIONS. It opens with an example, which is analysed here, once.
 
     Args:
         models: by name; those that are missing are not shown.
         problems: a sentence for each model that could not be loaded.
         weights_dir: where the evaluations are.
-        at_once: how many visitors' analyses run at the same time.
+        at_once: how many models run at the same time.
+        report: hears what is being done.
     """
     results, unevaluated = read_results(weights_dir)
+    accuracies = {name: result.metrics["test_flip_averaged"]["accuracy"] for name, result in results.items()}
+    responses = Responses(models, accuracies, known_record(results, list(models)), at_once)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
-        introduction = INTRODUCTION.format(count=in_words(len(MODELS)).capitalize())
-        gr.Markdown(introduction, elem_id="introduction")
+        introduction = INTRODUCTION.format(count=in_words(len(models) or len(MODELS)).capitalize())
+        gr.HTML(introduction, apply_default_css=False, js_on_load=None, elem_id="introduction")
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
-        with gr.Tab("Analyse"):
-            _build_analysis_tab(_responses(models, results), at_once)
-        with gr.Tab("Evaluation"):
-            build_evaluation_tab(weights_dir, results, unevaluated)
-        with gr.Tab("Trust the maps?"):
-            build_trust_tab(weights_dir)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Analyse"):
+                report("Analysing the opening example ...")
+                _build_analysis_tab(responses)
+            with gr.Tab("Evaluation"):
+                build_evaluation_tab(weights_dir, results, unevaluated)
+            with gr.Tab("Trust the maps?"):
+                build_trust_tab(weights_dir)
 
         def on_leave(request: gr.Request) -> None:
+            responses.on_leave(request)
             forget_visit(page, request.session_hash)
 
         page.unload(on_leave)
     return page
 
 
-def _responses(models: dict[str, EmotionModel], results: dict[str, Evaluation]) -> Responses:
-    """The event handlers, with the accuracy of each model and of all together."""
-    results = {name: results[name] for name in models if name in results}
-    accuracies = {name: result.metrics["test"]["accuracy"] for name, result in results.items()}
-    return Responses(models, accuracies, describe_record(results))
+def _build_analysis_tab(responses: Responses) -> None:
+    opening = responses.show(View(example=OPENING))
+    visit = gr.State(opening[0])
+    _, first_photo, first_results, first_cover, first_changes, first_evidence = opening
+    with gr.Row(elem_id="analyse"):
+        with gr.Column(elem_id="left", scale=0):
+            photo = gr.HTML(first_photo, apply_default_css=False, js_on_load=SCRIPTS["photo"], elem_id="photo")
+            gr.HTML(render_examples(), apply_default_css=False, js_on_load=None, elem_id="examples")
+            face = gr.HTML(first_cover, apply_default_css=False, js_on_load=SCRIPTS["cover"], elem_id="cover")
+            changes = gr.HTML(first_changes, apply_default_css=False, js_on_load=None, elem_id="changes")
+        with gr.Column(elem_id="right"):
+            gr.HTML(render_controls(), apply_default_css=False, js_on_load=None, elem_id="controls")
+            results = gr.HTML(first_results, apply_default_css=False, js_on_load=TELL_RESULTS, elem_id="results")
+            with gr.Accordion("Test these maps thoroughly", open=False):
+                evidence = gr.HTML(first_evidence, apply_default_css=False, js_on_load=EVIDENCE, elem_id="evidence")
+            gr.HTML(DOWNLOADS + SMALL_PRINT, apply_default_css=False, js_on_load=None, elem_id="small-print")
+    view = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SCRIPTS["page"], elem_id="view")
+    cells = gr.HTML([], html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="cover"), elem_id="cells")
+    badges = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=PLACE_BADGES, elem_id="badges")
+    wanted = gr.HTML("", html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="download"), elem_id="wanted")
+    file = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SAVE_FILE, elem_id="file")
 
-
-def _build_analysis_tab(responses: Responses, at_once: int) -> None:
-    crops, chosen, explanations = gr.State([]), gr.State(None), gr.State([])
-    with gr.Row():
-        with gr.Column(min_width=320):
-            photo = gr.Image(label="Photo", type="filepath", height=200, buttons=[])
-            examples = gr.HTML(_render_examples(), js_on_load=CHOOSE, elem_id="examples")
-        with gr.Column(min_width=320):
-            faces = gr.HTML(NO_PHOTO, js_on_load=CHOOSE, elem_id="faces")
-            with gr.Group():
-                with gr.Row():
-                    emotions = [OWN_PREDICTION, *EMOTIONS]
-                    emotion = gr.Dropdown(emotions, value=OWN_PREDICTION, label="Emotion to explain", min_width=240)
-                    methods = [(method.title, key) for key, method in METHODS.items()]
-                    method = gr.Dropdown(methods, value="gradcam", label="Method")
-                layer = gr.Dropdown(list(LAYERS.items()), value=-1, label="Layer", info=WHY_LAST)
-                opacity = gr.Slider(0, 100, 55, step=1, label="Opacity of the maps in percent", buttons=[])
-    results = gr.HTML(NOTHING_YET, elem_id="results")
-    with gr.Accordion("Can you trust these maps? Test them on this face", open=False):
-        test = gr.Button("Test these maps", variant="primary", size="sm", elem_id="test")
-        evidence = gr.HTML(NOTHING_YET, elem_id="evidence")
-    with gr.Accordion("What changes the answers? Cover a part of the face", open=False), gr.Row():
-        with gr.Column(min_width=300):
-            painter = gr.HTML(NOTHING_YET, js_on_load=PAINT, elem_id="painter")
-        with gr.Column(min_width=320):
-            changes = gr.HTML(elem_id="changes")
-    gr.Markdown(SMALL_PRINT, elem_id="small-print")
-
-    controls = [emotion, layer, method]
-    answer = [explanations, results]
-    work: dict[str, Any] = {
-        "concurrency_id": "models",
-        "concurrency_limit": at_once,
-        "api_visibility": "private",
-        "show_progress_on": results,
-        "trigger_mode": "always_last",  # a second click while the first one is being answered is answered after it
-    }
-    # What takes a moment has a queue of its own: the faces of a photo appear while others' analyses are still waiting.
-    # One at a time, for opening a large photo takes much memory.
-    quick = work | {"concurrency_id": "photos", "concurrency_limit": 1}
-    # Without preprocessing, which would open the file before demo.uploads has looked at it.
-    photo_opened = [photo, crops, chosen, faces]
-    opened = photo.upload(responses.on_photo, photo, photo_opened, preprocess=False, **quick)
-    picked = examples.select(responses.on_example, None, [crops, chosen, faces], **quick)
-    for choice in (opened, picked):
-        choice.success(responses.on_control, [crops, chosen, *controls], answer, **work)
-    faces.select(responses.on_face, [crops, *controls], [chosen, *answer], **work)
-    moved = [control.input for control in controls]
-    gr.on(moved, responses.on_control, [crops, chosen, *controls], answer, **work)
-    painting = work | {"show_progress_on": changes}
-    painter.select(responses.on_paint, [crops, chosen], changes, **painting)
-    # In a queue of its own, so that a test, which takes long, does not block analyses.
-    testing = work | {"show_progress_on": evidence, "trigger_mode": "once"}
-    testing |= {"concurrency_id": "tests", "concurrency_limit": 1}
-    tested = test.click(responses.on_test, [crops, chosen, explanations], evidence, **testing)
-    # New results end a test of the old ones, which would show its evidence under them.
-    results.change(responses.on_results, [crops, chosen], [painter, changes, evidence], cancels=tested, **quick)
-    opacity.change(None, opacity, None, js=SET_OPACITY)
-
-
-def _render_examples() -> str:
-    pictures = []
-    for file, caption in EXAMPLES.items():
-        with Image.open(EXAMPLES_DIR / file) as image:
-            pictures.append((data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL))), caption))
-    return f'<p class="label">Or an example</p>{render_choices(pictures, "example", None)}'
+    # Events wait for no others of the same visit but for the models, which `Responses` shares out among all visitors.
+    event: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last", "concurrency_limit": WAITING}
+    shown = view.select(
+        responses.on_view,
+        [view, visit, changes],
+        [visit, photo, results, face, changes, evidence],
+        show_progress_on=results,
+        concurrency_id="views",
+        **event,
+    )
+    # In queues of their own, so that a test, which takes long, does not block analyses.
+    shown.success(responses.on_checks, visit, badges, show_progress="hidden", concurrency_id="checks", **event)
+    cells.select(responses.on_cover, [cells, visit], changes, concurrency_id="covers", **event)
+    wanted.select(responses.on_download, [wanted, visit], file, show_progress="hidden", concurrency_id="files", **event)
+    testing = event | {"concurrency_id": "tests", "concurrency_limit": 1, "trigger_mode": "once"}
+    evidence.select(responses.on_test, visit, evidence, **testing)
+    evidence.clear(responses.on_stop_button, None, None, queue=False, api_visibility="private")

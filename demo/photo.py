@@ -1,4 +1,4 @@
-"""From an uploaded file to face crops: opened, faces found, cropped. Does not import the page."""
+"""From an uploaded file to a photo with its faces: opened, faces found, cropped. Does not import the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from PIL import Image
 from demo.uploads import open_image
 from fer_models.data.images import to_grey48
 from fer_models.evidence import MEAN_LANDMARKS
-from fer_models.faces import Face, Progress, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
+from fer_models.faces import Face, Progress, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 
-DISPLAY_SIDE = 336
+# Longest sides in pixels of what is drawn: a face under its maps, and the photo.
+FACE_SIDE, PHOTO_SIDE = 336, 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,26 +21,44 @@ class FaceCrop:
     """A face cut out of a photo.
 
     Attributes:
-        picture: grey PIL image, square and upright, at most DISPLAY_SIDE pixels per side: maps are drawn over it.
+        picture: grey PIL image, square and upright, at most FACE_SIDE pixels per side: maps are drawn over it.
         pixels: uint8 (48, 48): the input of the models.
         landmarks: float32 (5, 2) in units of the side, see `region_masks`: the detector's, or FER-2013's mean landmarks
             where nothing was detected.
+        square: where the face is in the photo, in pixels of the uploaded file.
         is_face: whether it is known to be one face, found in the photo or filling it.
-        roll: by how many degrees the face was turned clockwise in the photo; 0 if it was cropped as it was.
     """
 
     picture: Image.Image
     pixels: np.ndarray
     landmarks: np.ndarray
+    square: Square
     is_face: bool = True
-    roll: float = 0.0
 
 
-def read_photo(path: str | PathLike[str], progress: Progress | None = None) -> list[FaceCrop]:
-    """The faces in an uploaded file, the largest first, and last the whole picture as one face.
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo and its faces.
 
-    A picture that is one cropped face already is not cropped again: it is the only one returned. For `progress` see
-    `find_faces`.
+    Attributes:
+        picture: RGB, at most PHOTO_SIDE pixels on its longest side.
+        size: width and height in pixels of the uploaded file.
+        crops: the faces, the largest first, and last the whole picture as one face. A picture that is one cropped face
+            already is not cropped again: it is the only one.
+    """
+
+    picture: Image.Image
+    size: tuple[int, int]
+    crops: list[FaceCrop]
+
+    @property
+    def faces(self) -> list[FaceCrop]:
+        """Those of the crops that are known to be faces."""
+        return [crop for crop in self.crops if crop.is_face]
+
+
+def read_photo(path: str | PathLike[str], progress: Progress | None = None) -> Photo:
+    """Opens a photo and finds its faces; for `progress` see `find_faces`.
 
     Raises:
         UploadError: the file cannot be used; the message is a sentence for the visitor.
@@ -47,8 +66,12 @@ def read_photo(path: str | PathLike[str], progress: Progress | None = None) -> l
     image = open_image(path)
     faces = find_faces(image, progress)
     if is_one_face(image, faces):
-        return [_whole(image, faces[0] if faces else None, is_face=True)]
-    return [*(_face(image, face) for face in faces), _whole(image, None, is_face=False)]
+        crops = [_whole(image, faces[0] if faces else None, is_face=True)]
+    else:
+        crops = [*(_face(image, face) for face in faces), _whole(image, None, is_face=False)]
+    picture = image.copy()
+    picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+    return Photo(picture, image.size, crops)
 
 
 def cover(crop: FaceCrop, cells: Sequence[int]) -> np.ndarray:
@@ -69,22 +92,18 @@ def cover(crop: FaceCrop, cells: Sequence[int]) -> np.ndarray:
 
 
 def _face(image: Image.Image, face: Face) -> FaceCrop:
-    square = crop_face(image, face)
-    return FaceCrop(
-        _picture(square), to_grey48(square), landmarks_in_crop(face_square(image, face), face), roll=face.roll
-    )
+    crop, square = crop_face(image, face), face_square(image, face)
+    return FaceCrop(_picture(crop), to_grey48(crop), landmarks_in_crop(square, face), square)
 
 
 def _whole(image: Image.Image, face: Face | None, is_face: bool) -> FaceCrop:
     """The picture's middle square, with the landmarks of a face found in it."""
-    square = crop_face(image, None)
-    landmarks = np.array(MEAN_LANDMARKS, dtype=np.float32)
-    if face:
-        landmarks = landmarks_in_crop(face_square(image, None), face)
-    return FaceCrop(_picture(square), to_grey48(square), landmarks, is_face)
+    crop, square = crop_face(image, None), face_square(image, None)
+    landmarks = landmarks_in_crop(square, face) if face else np.array(MEAN_LANDMARKS, dtype=np.float32)
+    return FaceCrop(_picture(crop), to_grey48(crop), landmarks, square, is_face)
 
 
-def _picture(square: Image.Image) -> Image.Image:
-    picture = square.convert("L")
-    picture.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+def _picture(crop: Image.Image) -> Image.Image:
+    picture = crop.convert("L")
+    picture.thumbnail((FACE_SIDE, FACE_SIDE))
     return picture

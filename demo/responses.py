@@ -1,185 +1,260 @@
-"""Event handlers: from the page's values to the page's new values.
+"""Event handlers: from what a visitor wants to see to the page's new values.
 
-A photo goes one way: the file is opened, faces are found and cropped (`demo.photo`), the chosen face is explained
-(`demo.analysis`), and the explanations are drawn (`demo.cards`).
+The browser holds one object, the view (`demo.view`), and sends all of it with each choice. The answer is made from it
+and from what the server remembers of the visit, so the photo's marks and the results cannot differ.
 
 A handler returns a value for each output, and never `gr.skip()`: for each of these Gradio keeps another copy of the
 component, with its HTML, until the visitor leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
-from html import escape
-from pathlib import Path
+from itertools import count
+from threading import Event, Lock
 
 import gradio as gr
 
-from demo.analysis import Evidence, examine, explain_face
-from demo.cards import render_analysis, render_faces
-from demo.evidence_cards import render_evidence
-from demo.painter import NOT_PAINTED, render_changes, render_painter
-from demo.photo import FaceCrop, cover, read_photo
+from demo.analysis import Evidence, check_maps, examine, explain_face
+from demo.badges import render_badge
+from demo.cards import render_results
+from demo.cover import NOT_COVERED, render_changes, render_cover
+from demo.evidence_cards import NOT_TESTED, render_evidence
+from demo.example_pictures import EXAMPLES
+from demo.photo import FaceCrop, Photo, cover, read_photo
+from demo.photo_view import NO_FACE, NO_PHOTO, crop_index, render_photo
 from demo.retention import taken_upload
+from demo.takeaway import Takeaway, make_takeaway
 from demo.uploads import UploadError
+from demo.verdict import Record
+from demo.view import View, read_view
 from fer_models import EmotionModel, Explanation, predict
 from fer_models.architectures import MODELS
 from fer_models.faces import Progress
 
-EXAMPLES_DIR = Path(__file__).parent / "examples"
-EXAMPLES = {
-    "eileen_collins.jpg": "Eileen Collins",
-    "grace_hopper.jpg": "Grace Hopper",
-    "tilted.jpg": "tilted head",
-    "mouth_covered.jpg": "covered mouth",
-    "group.jpg": "six faces",
-    "like_fer2013.png": "48 × 48 px",
-}
-
-OWN_PREDICTION = "each model's own prediction"
 NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
-NOTHING_YET = '<p class="hint">Add a photo or choose an example: the models\' answers appear here.</p>'
-NOT_TESTED = '<p class="hint">Not tested yet. A test takes up to a minute: several hundred forward passes.</p>'
-NO_FACE = "No face was found. If the picture is already cropped to one face, choose “whole picture”."
 
 PROGRESS = gr.Progress()  # as a default value it makes Gradio pass the progress of the running event
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """What the server remembers of a visit. Never changed, so visits may share one, such as the opening example.
+
+    Attributes:
+        source: of the photo, see `View.source`.
+        photo: None for none.
+        problem: why there is none, in a sentence.
+        chosen: index of the explained crop; None if nothing is explained.
+        explanations: of it, one per model.
+        number: identifies the analysis; 0 for none.
+    """
+
+    source: str = ""
+    photo: Photo | None = None
+    problem: str = ""
+    chosen: int | None = None
+    explanations: list[Explanation] = field(default_factory=list)
+    number: int = 0
+
+    def __deepcopy__(self, memo: object) -> "Visit":
+        return self
+
+    @property
+    def crop(self) -> FaceCrop | None:
+        """The explained face; None if nothing is explained."""
+        if self.photo is None or self.chosen is None or not self.explanations:
+            return None
+        return self.photo.crops[self.chosen]
+
+
+# What the page shows: the visit, and the HTML of the photo, the results, the face to cover, what covering changes, and
+# the evidence.
+Shown = tuple[Visit, str, str, str, str, str]
+
+
+class Stopped(Exception):
+    """A test of the maps is to end."""
 
 
 class Responses:
     """Answers to events, for all visitors; the values of one visitor come in and go out with each call.
 
-    These values are: `crops`, the faces in the latest photo; `chosen`, the index of the one explained, or None;
-    `explanations`, one per model of the chosen face; and `emotion`, `layer` and `method`, the controls.
-
     Args:
         models: by name.
-        accuracies: on FER-2013's test faces, in [0, 1], by name, where they are known.
-        record: accuracy of all of them together on these faces, see `describe_record`.
+        accuracies: flip-averaged, on FER-2013's test faces, in [0, 1], by name, where they are known.
+        record: what is known of all of them together.
+        at_once: how many models run at the same time.
     """
 
     def __init__(
         self,
         models: dict[str, EmotionModel],
         accuracies: Mapping[str, float] | None = None,
-        record: str = "",
+        record: Record | None = None,
+        at_once: int = 2,
     ) -> None:
-        self.models, self.accuracies, self.record = models, accuracies, record
+        self.models, self.accuracies = models, accuracies or {}
+        self.record = record or Record(tuple((name,) for name in models))
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
+        self._opening = Lock()  # one photo at a time, for opening a large one takes much memory
+        self._numbers = count(1)
+        self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
 
-    def on_photo(self, file: dict, progress: gr.Progress = PROGRESS) -> tuple[None, list[FaceCrop], int | None, str]:
-        """A file was uploaded, pasted or taken: returns (photo, crops, chosen, faces).
+    def on_view(
+        self, asked: object, visit: Visit, changes: str, request: gr.Request, progress: gr.Progress = PROGRESS
+    ) -> Iterator[Shown]:
+        """Something was chosen: yields what the page is to show, first the photo if it is new, then everything.
 
-        The file is deleted, and removed from the page, as soon as it is read.
+        Args:
+            asked: the view, as the browser holds it.
+            visit: what is remembered.
+            changes: what covering the face has changed, which stays if the face does.
         """
-        with taken_upload(file) as path:
-            return None, *_opened(path, partial(_report_search, progress))
-
-    def on_example(self, event: gr.EventData) -> tuple[list[FaceCrop], int | None, str]:
-        """An example was chosen: returns (crops, chosen, faces)."""
-        return _opened(EXAMPLES_DIR / list(EXAMPLES)[event.index])
-
-    def on_face(
-        self,
-        crops: list[FaceCrop],
-        emotion: str,
-        layer: int | str,
-        method: str,
-        event: gr.EventData,
-        progress: gr.Progress = PROGRESS,
-    ) -> tuple[int, list[Explanation], str]:
-        """A face was chosen: returns (chosen, explanations, results)."""
-        return event.index, *self.on_control(crops, event.index, emotion, layer, method, progress)
-
-    def on_control(
-        self,
-        crops: list[FaceCrop],
-        chosen: int | None,
-        emotion: str,
-        layer: int | str,
-        method: str,
-        progress: gr.Progress = PROGRESS,
-    ) -> tuple[list[Explanation], str]:
-        """A control was changed: returns (explanations, results), or what to do where there is no face."""
-        if chosen is None or not crops:
-            return [], NOTHING_YET
-        if not self.models:
-            return [], f'<p class="problem">{NO_MODELS}</p>'
-        target = None if emotion == OWN_PREDICTION else emotion
+        self.on_leave(request)  # a test of what is shown now
+        view = read_view(asked)
         with _errors_as_a_sentence():
-            explained = explain_face(self.models, crops[chosen], target, layer, method)
-            explanations = list(progress.tqdm(explained, total=len(self.models), unit="models"))
-            return explanations, render_analysis(crops[chosen], self.models, explanations, self.accuracies, self.record)
+            if view.source != visit.source:
+                visit = self._opened(view, partial(_report_search, progress))
+                changes = NOT_COVERED
+                waiting = '<p class="hint">Asking the models …</p>' if visit.photo else _hint(visit)
+                yield visit, render_photo(visit.photo, None, visit.problem), waiting, "", "", ""
+            yield self._shown(view, visit, changes, progress)
 
-    def on_results(self, crops: list[FaceCrop], chosen: int | None) -> tuple[str, str, str]:
-        """There are new results: returns (painter, changes, evidence), reset for them."""
-        if chosen is None or not crops:
-            return NOTHING_YET, "", NOTHING_YET
-        return render_painter(crops[chosen]), NOT_PAINTED, NOT_TESTED
+    def show(self, view: View) -> Shown:
+        """What the page is to show when it is opened, with the quick checks of the maps."""
+        return self._shown(view, self._opened(view), NOT_COVERED, with_checks=True)
 
-    def on_paint(self, crops: list[FaceCrop], chosen: int | None, event: gr.EventData) -> str:
+    def on_checks(self, visit: Visit) -> dict:
+        """There are new results: returns their quick checks, as HTML by model name, with the analysis they belong to."""
+        if visit.crop is None:
+            return {}
+        with _errors_as_a_sentence():
+            checks = check_maps(self.models, visit.crop, visit.explanations, self._pool)
+            badges = {found.model_name: render_badge(found, checks[found.model_name]) for found in visit.explanations}
+            return {"analysis": visit.number, "badges": badges}
+
+    def on_cover(self, cells: object, visit: Visit) -> str:
         """The face was painted over: returns what that changes."""
-        if chosen is None or not crops or not event.index:
-            return NOT_PAINTED
-        crop = crops[chosen]
+        crop = visit.crop
+        if crop is None or not isinstance(cells, list) or not cells:
+            return NOT_COVERED if crop else ""
         with _errors_as_a_sentence():
-            faces = [crop.pixels, cover(crop, event.index)]
-            answers = {name: tuple(predict(model, faces)) for name, model in self.models.items()}
-            return render_changes(answers, len(set(event.index)) / crop.pixels.size)
+            faces = [crop.pixels, cover(crop, cells)]
+            found = self._pool.map(lambda model: tuple(predict(model, faces, mirrored=True)), self.models.values())
+            return render_changes(dict(zip(self.models, found, strict=True)), sorted(set(cells)), crop)
 
-    def on_test(
-        self,
-        crops: list[FaceCrop],
-        chosen: int | None,
-        explanations: Sequence[Explanation],
-        progress: gr.Progress = PROGRESS,
-    ) -> Iterator[str]:
+    def on_test(self, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Iterator[str]:
         """The maps on the page are to be tested: yields the evidence after each model."""
-        if chosen is None or not crops:
-            yield NOTHING_YET
+        if visit.crop is None:
+            yield ""
             return
+        stop = self._tests[request.session_hash] = Event()
         tested: list[Evidence] = []
+        yield render_evidence(tested, is_running=True)
+        try:
+            with _errors_as_a_sentence(Stopped):
+                for found in visit.explanations:
+                    report = partial(
+                        _report_test, progress, stop, len(tested), len(visit.explanations), found.model_name
+                    )
+                    tested.append(examine(self.models[found.model_name], visit.crop, found, report))
+                    yield render_evidence(tested, is_running=len(tested) < len(visit.explanations))
+        except Stopped:
+            # New results, which end a test as well, have put another text in this place.
+            if self._tests.get(request.session_hash) is stop:
+                yield render_evidence(tested, was_stopped=True)
+        finally:
+            if self._tests.get(request.session_hash) is stop:
+                del self._tests[request.session_hash]
+
+    def on_leave(self, request: gr.Request) -> None:
+        """The visitor has left, or wants to see something else: a running test ends."""
+        if running := self._tests.pop(request.session_hash or "", None):
+            running.set()
+
+    def on_stop_button(self, request: gr.Request) -> None:
+        """The visitor wants a running test to end, and to keep what it has found."""
+        if running := self._tests.get(request.session_hash or ""):
+            running.set()
+
+    def on_download(self, kind: object, visit: Visit) -> Takeaway:
+        """The analysis is to be taken away: returns a file's name and its content as a data URL."""
+        if visit.crop is None:
+            return {}
         with _errors_as_a_sentence():
-            for explanation in explanations:
-                name = explanation.model_name
-                show_progress = partial(_report, progress, len(tested), len(explanations), MODELS[name].title)
-                tested.append(examine(self.models[name], crops[chosen], explanation, show_progress))
-                yield render_evidence(tested)
+            return make_takeaway(str(kind), visit.crop, self.models, visit.explanations, self.record)
+
+    def _opened(self, view: View, progress: Progress | None = None) -> Visit:
+        """A visit with the view's photo, and nothing explained."""
+        if not view.source:
+            return Visit()
+        # The file of an upload is deleted as soon as it is read.
+        file = nullcontext(EXAMPLES[view.example].path) if view.example else taken_upload(view.upload)
+        with file as path, self._opening:
+            try:
+                return Visit(view.source, read_photo(path, progress))
+            except UploadError as error:
+                return Visit(view.source, problem=str(error))
+
+    def _shown(
+        self,
+        view: View,
+        visit: Visit,
+        changes: str,
+        progress: gr.Progress | None = None,
+        with_checks: bool = False,
+    ) -> Shown:
+        if visit.photo is None:
+            return visit, render_photo(None, None, visit.problem), _hint(visit), "", "", ""
+        chosen = crop_index(visit.photo, view.face)
+        photo = render_photo(visit.photo, chosen)
+        if chosen is None or not self.models:
+            visit = replace(visit, chosen=None, explanations=[])
+            return visit, photo, _hint(visit) if self.models else _problem(NO_MODELS), "", "", ""
+        crop = visit.photo.crops[chosen]
+        explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
+        if progress is not None:
+            explained = progress.tqdm(explained, total=len(self.models), unit="models")
+        if chosen != visit.chosen:
+            changes = NOT_COVERED
+        visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
+        checks = check_maps(self.models, crop, visit.explanations, self._pool) if with_checks else None
+        results = render_results(
+            crop, self.models, visit.explanations, self.record, self.accuracies, checks, visit.number
+        )
+        return visit, photo, results, render_cover(crop), changes, NOT_TESTED
 
 
-def _report(progress: gr.Progress, done: int, models: int, title: str, share: float) -> None:
-    progress((done + share) / models, desc=f"Testing the map of {title}")
+def _hint(visit: Visit) -> str:
+    """What to do where there are no results."""
+    if visit.photo is None:
+        return f'<p class="hint">{NO_PHOTO} What the models make of it appears here.</p>'
+    return f'<p class="hint">{NO_FACE}</p>'
+
+
+def _problem(sentence: str) -> str:
+    return f'<p class="problem">{sentence}</p>'
 
 
 def _report_search(progress: gr.Progress, done: int, total: int, unit: str) -> None:
     progress((done, total), desc="Looking for faces", unit=unit)
 
 
-def _opened(path: Path, progress: Progress | None = None) -> tuple[list[FaceCrop], int | None, str]:
-    """(crops, chosen, faces) of a photo; `faces` is the row to choose from, or why there is none, as HTML."""
-    with _errors_as_a_sentence():
-        try:
-            crops = read_photo(path, progress)
-        except UploadError as error:
-            return [], None, f'<p class="problem">{escape(str(error))}</p>'
-    if not crops[0].is_face:
-        return crops, None, f'<p class="problem">{NO_FACE}</p>{render_faces(crops, None)}'
-    return crops, 0, f'<p class="label">{_describe_found(crops)}</p>{render_faces(crops, 0)}'
-
-
-def _describe_found(crops: list[FaceCrop]) -> str:
-    faces = [crop for crop in crops if crop.is_face]
-    if len(crops) == 1:
-        return "The picture is one face already: it is taken whole"
-    turned = sum(face.roll != 0 for face in faces)
-    if len(faces) == 1:
-        return "1 face found, turned upright" if turned else "1 face found"
-    which = "all" if turned == len(faces) else f"{turned} of them"
-    return f"{len(faces)} faces found{f', {which} turned upright' if turned else ''}: choose one"
+def _report_test(progress: gr.Progress, stop: Event, done: int, models: int, name: str, share: float) -> None:
+    if stop.is_set():
+        raise Stopped
+    progress((done + share) / models, desc=f"Testing the map of {MODELS[name].title}")
 
 
 @contextmanager
-def _errors_as_a_sentence() -> Iterator[None]:
+def _errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
     """Turns unforeseen errors into a sentence on the page; the traceback goes to the server's log only."""
     try:
         yield
+    except (gr.Error, *expected):
+        raise
     except Exception as error:
         raise gr.Error("Something went wrong on the server. Please try again, or use another picture.") from error

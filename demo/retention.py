@@ -51,15 +51,15 @@ async def receive_upload(request: Request) -> Response:
 
 
 @contextmanager
-def taken_upload(file: dict) -> Iterator[Path]:
-    """The path of an upload that the page was given as a value; at the end its folder is deleted.
+def taken_upload(file: str) -> Iterator[Path]:
+    """An upload by the path that the browser was told; at the end its folder is deleted.
 
     Raises:
         gr.Error: there is no such upload. The path comes from the browser, so a request made by hand could name any
             file: without this check that file would be read, and then deleted.
     """
     folder = uploads_folder()
-    path = Path(file.get("path") or "").resolve()
+    path = Path(file).resolve()
     if not path.is_relative_to(folder):
         raise gr.Error("That file was not uploaded to this page.")
     if not path.is_file():

@@ -29,7 +29,7 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 HISTORY_FILE = "history.csv"
 METRICS_FILE = "metrics.json"
-PREDICTIONS_FILE = "test_predictions.safetensors"
+PREDICTIONS_FILE = "predictions.safetensors"
 EXPLANATIONS_FILE = "explanations.json"
 EXPLANATION_MAPS_FILE = "explanation_maps.safetensors"
 CARD_FILE = "README.md"
@@ -157,6 +157,7 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
         model.load_state_dict(load(content))
         model.temperature = float(config["temperature"])
         model.conformal_threshold = float(config["conformal_threshold"])
+        model.sha256 = config["sha256"]
         # Older checkpoints have none for the mean of both views: those of a single view are close.
         model.mirrored_temperature = float(config.get("mirrored_temperature", model.temperature))
         model.mirrored_threshold = float(config.get("mirrored_threshold", model.conformal_threshold))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,17 @@ def test_the_temperature_undoes_a_scaling_of_calibrated_logits(factor):
     assert fit_temperature(factor * logits, labels) == pytest.approx(factor, abs=1e-4)
     logits, labels = calibrated_logits(50_000)
     assert fit_temperature(factor * logits, labels) == pytest.approx(factor, rel=0.02)
+
+
+def test_the_temperature_of_two_views_is_that_of_their_mean():
+    logits, labels = exactly_calibrated()
+    assert fit_temperature(np.stack([3 * logits, 3 * logits]), labels) == pytest.approx(3, abs=1e-4)
+    # Two views that are each too sure of one of two emotions are together undecided between them, as the labels are.
+    views = np.full((2, 4, 7), -20.0)
+    views[0, :, 0] = views[1, :, 1] = 5
+    labels = np.array([0, 1, 0, 1])
+    mean = to_probabilities(views, fit_temperature(views, labels)).mean(axis=0)
+    assert negative_log_likelihood(labels, mean) == pytest.approx(np.log(2), abs=1e-3)
 
 
 def test_the_temperature_has_bounds_where_none_is_best():
@@ -130,6 +142,7 @@ def test_threshold_is_the_score_with_the_corrected_rank(n, expected):
     scores = np.random.default_rng(n).permutation(n) + 1
     probabilities = probability_rows(*(1 - scores / 32))
     assert conformal_threshold(np.zeros(n, int), probabilities) == expected
+    assert conformal_threshold(np.zeros(n, int), probabilities, coverage=0.5) == ceil(0.5 * (n + 1)) / 32
 
 
 def test_sets_hold_the_truth_as_often_as_promised_and_not_much_oftener():
@@ -240,7 +253,7 @@ def test_an_evaluation_stores_temperature_and_threshold_and_leaves_the_weights(e
 
 
 def test_evaluating_again_changes_nothing(evaluated, small_data):
-    names = ("config.json", "metrics.json", "test_predictions.safetensors", "README.md")
+    names = ("config.json", "metrics.json", "predictions.safetensors", "README.md")
     before = {name: (evaluated / name).read_bytes() for name in names}
     evaluate(evaluated, small_data)
     assert {name: (evaluated / name).read_bytes() for name in names} == before

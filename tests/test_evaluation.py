@@ -13,13 +13,16 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from torch import nn
 
+from fer_models import predict
 from fer_models.architectures import MODEL_NAMES, MODELS, EmotionModel, create_model
 from fer_models.checkpoints import EvaluationError, load_model, read_history, save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.__main__ import main
+from fer_models.evaluation.conformal import summarise_sets
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.metrics import summarise
+from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.model_card import describe_schedule, render_model_card, whole_training
 from fer_models.evaluation.plots import draw_learning_curves, draw_samples
 from fer_models.evaluation.results import Evaluation, Predictions, Variant, read_evaluation, read_variants
@@ -91,7 +94,7 @@ def test_probabilities_of_a_model_worked_out_by_hand():
     np.testing.assert_allclose(plain[:, 0], expected, rtol=1e-6)
     np.testing.assert_allclose(mirrored[:, 0], [expected[i] for i in (0, 2, 1, 3, 4)], rtol=1e-6)
 
-    both = Predictions(np.zeros(5, np.uint8), np.ones(5, bool), plain, mirrored).flip_averaged
+    both = Predictions(np.zeros(5, np.uint8), np.ones(5, bool), plain, np.stack([plain, mirrored])).flip_averaged
     np.testing.assert_allclose(both[1], both[2], rtol=1e-6)
     np.testing.assert_allclose(both[1, 0], (expected[0] + expected[1]) / 2, rtol=1e-6)
 
@@ -142,14 +145,23 @@ def test_metrics_are_those_of_the_stored_predictions(evaluated, data):
     stored, metrics = result.predictions, result.metrics
     shipped = load_model("baseline_cnn", evaluated.parent)
     plain = to_probabilities(compute_logits(shipped, data.test.images), shipped.temperature)
-    mirrored = to_probabilities(compute_logits(shipped, data.test.images.flip(2)), shipped.temperature)
+    both = np.stack([compute_logits(shipped, images) for images in (data.test.images, data.test.images.flip(2))])
+    views = to_probabilities(both, shipped.mirrored_temperature)
     labels = data.test.labels.numpy()
 
     np.testing.assert_allclose(stored.probabilities, plain, atol=1e-6)
-    np.testing.assert_allclose(stored.mirrored, mirrored, atol=1e-6)
+    np.testing.assert_allclose(stored.views, views, atol=1e-6)
+    mean = predict(shipped, list(data.test.images.numpy()), mirrored=True)
+    np.testing.assert_allclose(stored.flip_averaged, mean, atol=1e-6)
+    np.testing.assert_array_equal(stored.validation_labels, data.validation.labels)
+    mean = predict(shipped, list(data.validation.images.numpy()), mirrored=True)
+    np.testing.assert_allclose(stored.validation_views.mean(axis=0), mean, atol=1e-6)
     np.testing.assert_array_equal(stored.labels, labels)
     assert metrics["test"] == summarise(labels, stored.probabilities)
-    assert metrics["test_flip_averaged"] == summarise(labels, (stored.probabilities + stored.mirrored) / 2)
+    assert metrics["test_flip_averaged"] == summarise(labels, stored.flip_averaged)
+    assert metrics["mirror_test"] == mirror_test(labels, stored.views)
+    sets = summarise_sets(labels, stored.flip_averaged, shipped.mirrored_threshold)
+    assert metrics["conformal_flip_averaged"] == sets
     assert metrics["validation"]["n"] == 21
     assert metrics["parameters"] == count_parameters(shipped)
     assert metrics["training"] == TRAINING
@@ -303,7 +315,7 @@ def write_csv(data: FER2013, file: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("missing", ["config.json", "metrics.json", "test_predictions.safetensors"])
+@pytest.mark.parametrize("missing", ["config.json", "metrics.json", "predictions.safetensors"])
 def test_a_missing_file_is_named(tmp_path, evaluated, missing):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     (directory / missing).unlink()
@@ -311,7 +323,7 @@ def test_a_missing_file_is_named(tmp_path, evaluated, missing):
         read_evaluation(directory)
 
 
-@pytest.mark.parametrize("damaged", ["config.json", "metrics.json", "test_predictions.safetensors"])
+@pytest.mark.parametrize("damaged", ["config.json", "metrics.json", "predictions.safetensors"])
 def test_a_damaged_file_is_an_evaluation_error(tmp_path, evaluated, damaged):
     directory = shutil.copytree(evaluated, tmp_path / "baseline_cnn")
     (directory / damaged).write_bytes((directory / damaged).read_bytes()[:100])
@@ -332,7 +344,7 @@ def result_of(name: str, right: list[bool]) -> Evaluation:
     labels, leak_free = np.zeros(len(right), np.uint8), np.arange(len(right)) < len(right) - 1
     probabilities = np.zeros((len(right), 7), np.float32)
     probabilities[:, 0], probabilities[:, 1] = np.where(right, 0.9, 0.4), np.where(right, 0.1, 0.6)
-    predictions = Predictions(labels, leak_free, probabilities, probabilities)
+    predictions = Predictions(labels, leak_free, probabilities, np.stack([probabilities, probabilities]))
     metrics = {
         "model": name,
         "parameters": 1_500_000,
@@ -433,7 +445,7 @@ def test_a_variant_is_compared_with_the_shipped_model_of_its_name(tmp_path, eval
     shipped, (key, variant) = read_evaluation(evaluated), *read_variants(tmp_path).items()
     assert str(key) == "baseline_cnn, paper"
     shown = render_tables({"baseline_cnn": shipped}, {key: variant}).split("\n\n")
-    assert len(shown[5].splitlines()) == 3 and shown[5].splitlines()[2] == shown[0].splitlines()[2]
+    assert len(shown[7].splitlines()) == 3 and shown[7].splitlines()[2] == shown[0].splitlines()[2]
     assert shown[-1].startswith("- `baseline_cnn` minus `baseline_cnn` (paper): +0.0 points [+0.0, +0.0]")
     assert "trained by other recipes" not in render_tables({"baseline_cnn": shipped})
 

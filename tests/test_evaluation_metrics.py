@@ -9,6 +9,7 @@ from fer_models.emotions import EMOTIONS
 from fer_models.estimates import Estimate
 from fer_models.evaluation.comparison import compare
 from fer_models.evaluation.metrics import confusion_matrix, summarise, wilson_interval
+from fer_models.evaluation.mirror import mirror_test
 
 
 def one_hot(predictions) -> np.ndarray:
@@ -124,3 +125,22 @@ def test_the_same_seed_gives_the_same_interval():
     pairs = paired_predictions(both=300, only_first=30, only_second=50, neither=120)
     assert compare(*pairs, seed=3) == compare(*pairs, seed=3)
     assert compare(*pairs, seed=3).difference != compare(*pairs, seed=4).difference
+
+
+def test_the_mirror_test_worked_out_by_hand():
+    # Four faces that are happy (3): both views say happy; only the face does, and so does the mean; both say sad (4),
+    # twice. The mean's confidences are 0.9, 0.55, 0.6 and 0.8: the least confident face is the one that changes.
+    happy = np.float64([[0.9, 0.8, 0.3, 0.2], [0.9, 0.3, 0.5 - 1e-9, 0.2]])
+    views = np.zeros((2, 4, 7))
+    views[..., 3], views[..., 4] = happy, 1 - happy
+    found = mirror_test(np.full(4, 3), views)
+    assert found["changed"] == 0.25
+    assert (found["where_same"]["n"], found["where_same"]["accuracy"]) == (3, pytest.approx(1 / 3))
+    assert (found["where_changed"]["n"], found["where_changed"]["accuracy"]) == (1, 1.0)
+    assert found["least_confident"]["accuracy"] == 1.0
+    assert found["where_same"]["accuracy_interval"] == list(wilson_interval(1, 3))
+    assert mirror_test(np.full(1, 3), views[:, :1])["where_changed"] == {
+        "n": 0,
+        "accuracy": None,
+        "accuracy_interval": [None, None],
+    }

@@ -307,19 +307,24 @@ def test_target_by_name_index_and_default_agree(baseline):
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam"])
-def test_mirrored_the_answer_is_of_both_views_and_the_map_of_the_face(baseline, method):
-    faces = list(np.random.default_rng(0).integers(0, 256, (3, 48, 48), np.uint8))
-    baseline.mirrored_temperature = 0.1
-    found = explain(baseline, faces, method=method, mirrored=True)
-    np.testing.assert_allclose([each.probabilities for each in found], predict(baseline, faces, True), atol=1e-6)
-    for each, alone in zip(found, explain(baseline, faces, [each.target for each in found], method), strict=True):
+def test_mirrored_everything_is_the_mean_over_both_views(models, method):
+    model, faces = models["resnet50_cbam"], _faces(2)
+    model.mirrored_temperature = 0.1
+    for each, face in zip(explain(model, faces, method=method, mirrored=True), faces, strict=True):
+        alone = explain(model, [face, np.fliplr(face)], each.target, method)
+        np.testing.assert_allclose(each.probabilities, predict(model, [face], mirrored=True)[0], atol=1e-6)
         np.testing.assert_allclose(each.probabilities, each.views.mean(axis=0))
-        assert each.views.shape == (2, 7) and alone.views.shape == (1, 7)
         assert each.target == each.probabilities.argmax()
-        assert each.changes_when_mirrored == (each.views[0].argmax() != each.views[1].argmax())
-        assert not alone.changes_when_mirrored
-        np.testing.assert_allclose(each.heatmap, alone.heatmap, atol=1e-5)
-        np.testing.assert_allclose(each.logits, alone.logits, atol=1e-5)
+        assert each.changes_when_mirrored == (alone[0].emotion != alone[1].emotion)
+        assert alone[0].views.shape == (1, 7) and not alone[0].changes_when_mirrored
+        np.testing.assert_allclose(each.logits, alone[0].logits, atol=1e-5)
+        for name in ("class_maps", "spatial_attention") if method == "gradcam" else ("heatmap", "spatial_attention"):
+            mean = (getattr(alone[0], name) + getattr(alone[1], name)[..., ::-1]) / 2
+            np.testing.assert_allclose(getattr(each, name), mean, atol=1e-5)
+        mean = (alone[0].channel_attention + alone[1].channel_attention) / 2
+        np.testing.assert_allclose(each.channel_attention, mean, atol=1e-5)
+        if method == "gradcam":
+            np.testing.assert_allclose(each.heatmap, np.maximum(each.class_maps[each.target], 0))
 
 
 def test_no_faces_no_explanations(baseline):

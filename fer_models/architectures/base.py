@@ -31,6 +31,7 @@ class EmotionModel(nn.Module):
             the last. `input_layers`, `stages` and `head` name each submodule exactly once.
         temperature: divides the logits before the softmax (Guo et al. 2017); 1 unless loaded from a checkpoint.
         conformal_threshold: threshold of `prediction_set`; 1 (all emotions) unless loaded from a checkpoint.
+        sha256: of the file that the weights were loaded from; "" unless loaded from a checkpoint.
         mirrored_temperature, mirrored_threshold: the same two for the mean over a face and its mirror image.
     """
 
@@ -52,6 +53,7 @@ class EmotionModel(nn.Module):
         self.conformal_threshold = 1.0
         self.mirrored_temperature = 1.0
         self.mirrored_threshold = 1.0
+        self.sha256 = ""
 
     def forward_features(self, faces: Tensor) -> Tensor:
         """(N, 3, S, S) in [0, 1] -> the output of the last convolutional stage, (N, K, h, w), not negative."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 BINS = 15
 TEMPERATURES = (0.01, 100.0)
@@ -11,22 +11,24 @@ TEMPERATURES = (0.01, 100.0)
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the negative log-likelihood (Guo et al. 2017, section 4.2).
 
-    It changes a model's confidence, never its predictions. The search is limited to TEMPERATURES: the result is close
-    to the lower bound if the model is always right, and to the upper one if it is no better than chance.
+    It changes a model's confidence, never its predictions from one view. The search is limited to TEMPERATURES: the
+    result is near the lower bound if the model is always right, and near the upper one if it is no better than chance.
 
     Args:
-        logits: floats (N, 7), unscaled, for images that the model was not trained on.
+        logits: floats (N, 7), unscaled, for images that the model was not trained on; or (V, N, 7) for V views of each
+            image, whose probabilities are averaged.
         labels: integers (N,), indices into EMOTIONS.
 
     Returns:
         A value in TEMPERATURES, rounded to four decimals, so that machines with different rounding errors agree.
     """
-    logits, rows = logits.astype(np.float64), np.arange(len(labels))
+    views = logits.astype(np.float64).reshape(-1, len(labels), logits.shape[-1])
 
     def negative_log_likelihood_at(log_temperature: float) -> float:
-        return -log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean()
+        true = log_softmax(views / np.exp(log_temperature), axis=2)[:, np.arange(len(labels)), labels]
+        return -(logsumexp(true, axis=0) - np.log(len(views))).mean()
 
-    # Convex in 1/T, hence unimodal in log T.
+    # For one view convex in 1/T, hence unimodal in log T.
     found = minimize_scalar(negative_log_likelihood_at, bounds=np.log(TEMPERATURES), options={"xatol": 1e-7})
     return round(float(np.exp(found.x)), 4)
 

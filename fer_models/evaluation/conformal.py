@@ -17,21 +17,22 @@ from fer_models.inference.probabilities import set_members
 COVERAGE = 0.9
 
 
-def conformal_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def conformal_threshold(labels: np.ndarray, probabilities: np.ndarray, coverage: float = COVERAGE) -> float:
     """The highest score, 1 - probability, with which an emotion belongs to a prediction set.
 
-    This is the k-th smallest of n scores, k = ceil(0.9 (n + 1)). The set of a further exchangeable face, which the + 1
-    stands for, then contains the true emotion with a probability of at least 0.9.
+    This is the k-th smallest of n scores, k = ceil(coverage (n + 1)). The set of a further exchangeable face, which the
+    + 1 stands for, then contains the true emotion with a probability of at least `coverage`.
 
     Args:
         labels: integers (N,), indices into EMOTIONS.
         probabilities: floats (N, 7), for images that the model was not trained on.
+        coverage: in (0, 1).
 
     Returns:
-        A value in [0, 1]; 1 (all emotions belong to the set) for fewer than nine images, which are too few.
+        A value in [0, 1]; 1 (all emotions belong to the set) where there are too few images, for 0.9 fewer than nine.
     """
     scores = np.sort(1 - probabilities[np.arange(len(labels)), labels])
-    k = ceil(COVERAGE * (len(scores) + 1))
+    k = ceil(coverage * (len(scores) + 1))
     return float(scores[k - 1]) if k <= len(scores) else 1.0
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from fer_models.architectures import EmotionModel
 from fer_models.checkpoints import (
@@ -23,6 +24,7 @@ from fer_models.evaluation import plots
 from fer_models.evaluation.calibration import fit_temperature
 from fer_models.evaluation.conformal import conformal_threshold, summarise_sets
 from fer_models.evaluation.metrics import summarise
+from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.model_card import write_model_card
 from fer_models.evaluation.results import Evaluation, Predictions, save_evaluation
 from fer_models.inference.complexity import count_multiply_adds, count_parameters
@@ -31,12 +33,13 @@ from fer_models.inference.probabilities import to_probabilities
 
 
 def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Path) -> dict[str, Any]:
-    """Runs a model over the test split, its mirror images and the validation split, once each, and writes the results.
+    """Runs a model over the validation and the test split and their mirror images, and writes the results.
 
-    The temperature and the threshold of prediction sets are fitted to the validation split, and stored in the model and
-    in config.json. Evaluating again gives the same values, because the temperature is fitted to unscaled logits.
+    Temperatures and thresholds of prediction sets, for one view and for the mean over a face and its mirror image, are
+    fitted to the validation split, and stored in the model and in config.json. Evaluating again gives the same values,
+    because temperatures are fitted to unscaled logits.
 
-    Writes metrics.json, test_predictions.safetensors, confusion_matrix.png, reliability.png, learning_curves.png,
+    Writes metrics.json, predictions.safetensors, confusion_matrix.png, reliability.png, learning_curves.png,
     samples.png and README.md beside the checkpoint's history.csv.
 
     Args:
@@ -58,24 +61,29 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
         )
     training = read_config(directory)["training"]
 
-    validation_labels = data.validation.labels.cpu().numpy()
-    validation_logits = compute_logits(model, data.validation.images, progress=f"{model.name}, validation")
-    test_logits = compute_logits(model, data.test.images, progress=f"{model.name}, test")
-    mirrored_logits = compute_logits(model, data.test.images, flip=True, progress=f"{model.name}, test mirrored")
+    validation_labels = data.validation.labels.cpu().numpy().astype(np.uint8)
+    validation_logits = _both_views(model, data.validation.images, "validation")
+    test_logits = _both_views(model, data.test.images, "test")
 
-    model.temperature = fit_temperature(validation_logits, validation_labels)
-    validation = to_probabilities(validation_logits, model.temperature)
+    model.temperature = fit_temperature(validation_logits[0], validation_labels)
+    model.mirrored_temperature = fit_temperature(validation_logits, validation_labels)
+    validation = to_probabilities(validation_logits[0], model.temperature)
+    validation_views = to_probabilities(validation_logits, model.mirrored_temperature)
     model.conformal_threshold = conformal_threshold(validation_labels, validation)
-    config = update_config(directory, temperature=model.temperature, conformal_threshold=model.conformal_threshold)
+    model.mirrored_threshold = conformal_threshold(validation_labels, validation_views.mean(axis=0))
+    calibration = ("temperature", "conformal_threshold", "mirrored_temperature", "mirrored_threshold")
+    config = update_config(directory, **{name: getattr(model, name) for name in calibration})
 
     predictions = Predictions(
         labels=data.test.labels.cpu().numpy().astype(np.uint8),
         leak_free=data.leak_free.cpu().numpy(),
-        probabilities=to_probabilities(test_logits, model.temperature),
-        mirrored=to_probabilities(mirrored_logits, model.temperature),
+        probabilities=to_probabilities(test_logits[0], model.temperature),
+        views=to_probabilities(test_logits, model.mirrored_temperature),
+        validation_labels=validation_labels,
+        validation_views=validation_views,
     )
     labels, leak_free = predictions.labels, predictions.leak_free
-    uncalibrated = to_probabilities(test_logits)
+    uncalibrated = to_probabilities(test_logits[0])
     metrics = {
         "model": model.name,
         "parameters": count_parameters(model),
@@ -86,6 +94,8 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
         "test_uncalibrated": summarise(labels, uncalibrated),
         "validation": summarise(validation_labels, validation),
         "conformal": summarise_sets(labels, predictions.probabilities, model.conformal_threshold),
+        "conformal_flip_averaged": summarise_sets(labels, predictions.flip_averaged, model.mirrored_threshold),
+        "mirror_test": mirror_test(labels, predictions.views),
         "training": training,
     }
     save_evaluation(Evaluation(metrics, predictions), directory, config["sha256"])
@@ -100,3 +110,11 @@ def evaluate_checkpoint(model: EmotionModel, data: FER2013, output_dir: str | Pa
     plots.save(plots.draw_learning_curves(history, f"{model.name} in training"), directory / CURVES_FILE)
     plots.save(plots.draw_samples(images, labels, predictions.probabilities, title), directory / SAMPLES_FILE)
     return metrics
+
+
+def _both_views(model: EmotionModel, images: Tensor, split: str) -> np.ndarray:
+    """Logits (2, N, 7) of the faces as they are and of their mirror images."""
+    views = {False: split, True: f"{split} mirrored"}
+    return np.stack(
+        [compute_logits(model, images, flip=flip, progress=f"{model.name}, {name}") for flip, name in views.items()]
+    )

@@ -1,7 +1,7 @@
 """Stored evaluations: writing and reading metrics and predictions in weights/<name>/."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,18 @@ class Predictions:
     Attributes:
         labels: uint8 (N,), indices into EMOTIONS.
         leak_free: bool (N,), whether the image has no identical copy in the training or validation split.
-        probabilities: float32 (N, 7), for the original faces.
-        mirrored: float32 (N, 7), for the faces mirrored left to right.
+        probabilities: float32 (N, 7), for the faces as they are, with the temperature of a single view.
+        views: float32 (2, N, 7), for the faces as they are and mirrored, with the temperature of the mean of both.
+        validation_labels, validation_views: the same for the V images of the validation split, from which thresholds
+            for several models together can be fitted; empty where they were not stored.
     """
 
     labels: np.ndarray
     leak_free: np.ndarray
     probabilities: np.ndarray
-    mirrored: np.ndarray
+    views: np.ndarray
+    validation_labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    validation_views: np.ndarray = field(default_factory=lambda: np.empty((2, 0, 7), np.float32))
 
     @property
     def accuracy(self) -> float:
@@ -33,8 +37,8 @@ class Predictions:
 
     @property
     def flip_averaged(self) -> np.ndarray:
-        """float32 (N, 7), the mean over each face and its mirror image."""
-        return (self.probabilities + self.mirrored) / 2
+        """float32 (N, 7), the mean over each face and its mirror image, as `predict` returns it with `mirrored`."""
+        return self.views.mean(axis=0)
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,10 @@ def mean_predictions(results: Sequence[Evaluation]) -> Predictions:
     """
     check_same_images(results)
     first = results[0].predictions
-    views = ("probabilities", "mirrored")
-    means = {view: np.mean([getattr(result.predictions, view) for result in results], axis=0) for view in views}
+    means = {
+        name: np.mean([getattr(result.predictions, name) for result in results], axis=0)
+        for name in ("probabilities", "views")
+    }
     return Predictions(first.labels, first.leak_free, **means)
 
 

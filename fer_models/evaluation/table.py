@@ -9,6 +9,7 @@ from fer_models.checkpoints import EvaluationError
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.comparison import SIGNIFICANCE, compare
 from fer_models.evaluation.metrics import summarise, wilson_interval
+from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.model_card import describe_schedule
 from fer_models.evaluation.results import Evaluation, Predictions, Variant, check_same_images, mean_predictions
 from fer_models.markdown import Label, code, markdown_table
@@ -61,6 +62,10 @@ of mini-XCEPTION chooses its checkpoint on images that include PrivateTest, so i
 SUMMARY_FOOTNOTE = """\
 Accuracy in percent on FER-2013's test split (PrivateTest), beside Table I of the student paper. *Leak-free* leaves out
 test images with an identical copy in the training or validation split."""
+MIRROR_HEAD = """\
+The mirror test: each face is shown as it is and mirrored, and the answer is the mean of both. *Changes* is the share of
+the faces whose mirror image gets another answer. The accuracy follows with its 95 % interval where the answer stays and
+where it changes, and for comparison on as many faces with the lowest confidence; all in percent."""
 RECALL_HEAD = "Recall by emotion, in percent: the share of the images with a label that the model predicts correctly."
 VARIANTS_HEAD = """\
 Models trained by other recipes, for comparison only: *paper* uses the student paper's settings without changes;
@@ -104,6 +109,7 @@ def render_tables(
         pairs.append((best, mean_name))
     rows += [_peer_row(peer) for peer in PEERS]
     parts = [markdown_table(COLUMNS, rows), FOOTNOTE, RECALL_HEAD, _recall_table(results, label)]
+    parts += [MIRROR_HEAD, _mirror_table(results, label)]
     if variants:
         variant_rows = [_model_row(result, label) for result in variants.values()]
         parts += [VARIANTS_HEAD.format(attention=label("attn_cnn")), markdown_table(COLUMNS, variant_rows)]
@@ -161,6 +167,24 @@ def _recall_table(results: dict[str, Evaluation], label: Label) -> str:
         recalls = result.metrics["test"]["recall"]
         rows.append((label(name), *(_percent(recalls[emotion]) for emotion in EMOTIONS)))
     return markdown_table(("model", *EMOTIONS), rows)
+
+
+def _mirror_table(results: dict[str, Evaluation], label: Label) -> str:
+    views = {label(name): result.predictions for name, result in results.items()}
+    if len(results) > 1:
+        views[f"mean of the {len(results)}"] = mean_predictions(list(results.values()))
+    rows = []
+    for name, predictions in views.items():
+        found = mirror_test(predictions.labels, predictions.views)
+        kinds = (found[kind] for kind in ("where_same", "where_changed", "least_confident"))
+        rows.append((name, _percent(found["changed"]), *map(_with_interval, kinds)))
+    head = ("model", "changes", "right where it stays", "right where it changes", "right where least confident")
+    return markdown_table(head, rows)
+
+
+def _with_interval(found: dict[str, Any]) -> str:
+    low, high = found["accuracy_interval"]
+    return "–" if low is None else f"{_percent(found['accuracy'])} [{_percent(low)}, {_percent(high)}]"
 
 
 def _confidence_row(metrics: dict[str, Any], label: Label) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from fer_models.emotions import EMOTIONS
 from fer_models.explanations.closed_form import closed_form
 from fer_models.explanations.explanation import Explanation
 from fer_models.explanations.gradients import forward_cut, logit_gradients
-from fer_models.explanations.methods import METHODS, eigencam, gradcam, library_heatmaps, to_numpy
+from fer_models.explanations.methods import METHODS, eigencam, gradcam, hirescam, library_heatmaps, to_numpy
 from fer_models.inference import (
     FaceImage,
     Faces,
@@ -49,11 +49,11 @@ def explain(
             list, array or tensor with one for each face.
         method: a key of METHODS.
         stage: the layer to explain: one of `model.stages` (by default the last), or "attention" for the output of the
-            attention module before the pooling. At the last stage and at "attention", "gradcam" explains all seven
-            emotions at once. At shallower stages `class_maps` is None, because most of the network would have to be
-            differentiated seven times.
+            attention module before the pooling. At the last stage and at "attention", "gradcam" and "hirescam" explain
+            all seven emotions at once. At shallower stages `class_maps` is None, because most of the network would have
+            to be differentiated seven times.
         mirrored: whether to predict as `predict` does with it, from each face and its mirror image. Maps and attention
-            are those of the face as it is.
+            are then the mean over both, turned back: such heat maps show better what the model needs (NOTES.md).
 
     Returns:
         One `Explanation` per face, in the same order.
@@ -103,19 +103,23 @@ def _explain_batch(
     with exclusive(model):
         start = time.perf_counter()
         inputs = with_mirror(preprocess(faces, model), number_of_views)
-        if method == "gradcam" and stage in (model.stages[-1], "attention"):
-            logits, maps = _class_maps(model, inputs, stage, layer)
+        if method in ("gradcam", "hirescam") and stage in (model.stages[-1], "attention"):
+            logits, maps = _class_maps(model, inputs, method, stage, layer)
             views, targets = views_and_targets(logits)
-            class_maps = to_numpy(maps[:count])
+            class_maps = _mean_of_views(to_numpy(maps), number_of_views)
             heatmaps = np.maximum(class_maps[range(count), targets], 0)
         else:
             features, logits = forward_cut(model, inputs, layer)
             views, targets = views_and_targets(logits)
             class_maps = None
             heatmaps = _heatmaps(model, method, features, logits, targets * number_of_views)
-        spatial, channel = model.spatial_attention, model.channel_attention
-        spatial_attention = None if spatial is None or spatial.map is None else to_numpy(spatial.map)
-        channel_attention = None if channel is None or channel.weights is None else to_numpy(channel.weights)
+            heatmaps = _mean_of_views(heatmaps, number_of_views)
+        spatial_attention, channel_attention = None, None
+        if model.spatial_attention is not None and model.spatial_attention.map is not None:
+            spatial_attention = _mean_of_views(to_numpy(model.spatial_attention.map), number_of_views)
+        if model.channel_attention is not None and model.channel_attention.weights is not None:
+            weights = to_numpy(model.channel_attention.weights)
+            channel_attention = weights.reshape(number_of_views, count, -1).mean(axis=0)
         seconds = (time.perf_counter() - start) / count
 
     logit_values, probabilities = to_numpy(logits), views.mean(axis=0)
@@ -138,9 +142,19 @@ def _explain_batch(
     ]
 
 
-def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Returns the logits (N, 7) and the signed Grad-CAM maps of all emotions (N, 7, h, w)."""
-    by_hand = closed_form(model) if stage == model.stages[-1] else None
+def _mean_of_views(maps: np.ndarray, number_of_views: int) -> np.ndarray:
+    """Maps (V N, ..., h, w) -> (N, ..., h, w): the mean over the views, with mirror images turned back."""
+    if number_of_views == 1:
+        return maps
+    face, mirror = np.split(maps, 2)
+    return (face + mirror[..., ::-1]) / 2
+
+
+def _class_maps(
+    model: EmotionModel, inputs: Tensor, method: str, stage: str, layer: nn.Module
+) -> tuple[Tensor, Tensor]:
+    """Returns the logits (N, 7) and the signed Grad-CAM or HiResCAM maps of all emotions (N, 7, h, w)."""
+    by_hand = closed_form(model) if method == "gradcam" and stage == model.stages[-1] else None
     if by_hand:
         with torch.inference_mode():
             features = model.forward_features(inputs)
@@ -148,6 +162,8 @@ def _class_maps(model: EmotionModel, inputs: Tensor, stage: str, layer: nn.Modul
             return logits, gradcam(features, weights)
     features, logits = forward_cut(model, inputs, layer)
     gradients = logit_gradients(logits, features, torch.arange(len(EMOTIONS)).expand(len(inputs), -1))
+    if method == "hirescam":
+        return logits, hirescam(features.detach(), gradients)
     return logits, gradcam(features.detach(), gradients.mean(dim=(3, 4)))
 
 

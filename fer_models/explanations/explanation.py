@@ -1,6 +1,6 @@
 """Explanation of one model's prediction for one face."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,17 +11,20 @@ from fer_models.emotions import EMOTIONS
 class Explanation:
     """A prediction, its heat maps and the attention, all from the same forward pass.
 
+    With `mirrored`, all but `views` and `logits` are means over the face and its mirror image.
+
     Attributes:
         model_name: a name in MODEL_NAMES.
         method: a key of METHODS.
         stage: the layer explained: one of the model's stages, or "attention" for the attention module's output.
         target: index into EMOTIONS of the emotion explained.
+        against: index of the emotion that the heat map contrasts the target with, see `contrasted`; None for none.
         probabilities: float32 (7,), as `predict` returns them; the mean of `views`.
-        views: float32 (1, 7), or (2, 7) with `mirrored`: the probabilities of the face as it is, and of its mirror image.
+        views: float32 (1, 7), or (2, 7) with `mirrored`: those of the face as it is, and of its mirror image.
         logits: float32 (7,), of the face as it is.
         heatmap: float32 (h, w), not negative and unscaled, so that magnitudes can be compared between emotions.
-        class_maps: float32 (7, h, w), the signed Grad-CAM maps of all emotions before the ReLU; `heatmap` is the
-            positive part of class_maps[target]. None for the other methods and for shallower stages.
+        class_maps: float32 (7, h, w), the signed Grad-CAM or HiResCAM maps of all emotions before the ReLU; `heatmap` is
+            the positive part of class_maps[target]. None for the other methods and for shallower stages.
         spatial_attention: float32 (h', w'), the factor of each cell's features: a gate in (0, 1), or with softmax
             attention the cell's weight times the number of cells (mean 1). None if the model has no such module.
         channel_attention: float32 (C,) in (0, 1), or None if the model has no such module.
@@ -40,6 +43,7 @@ class Explanation:
     spatial_attention: np.ndarray | None
     channel_attention: np.ndarray | None
     seconds: float
+    against: int | None = None
 
     @property
     def emotion(self) -> str:
@@ -55,6 +59,25 @@ class Explanation:
     def is_empty(self) -> bool:
         """Whether the heat map is zero everywhere: no cell supports the target."""
         return not self.heatmap.any()
+
+    def contrasted(self, against: int) -> "Explanation":
+        """Why the target and not another emotion: the same explanation with another heat map.
+
+        It is the positive part of class_maps[target] - class_maps[against]: the map of the difference of both logits,
+        since both methods are linear in them before the ReLU (Prabhushankar et al. 2020, arXiv:2008.00178).
+
+        Raises:
+            ValueError: there are no class maps, or `against` is the target.
+        """
+        if self.class_maps is None:
+            raise ValueError(
+                f"{self.method} at {self.stage} has no maps of all emotions to contrast: explain with gradcam or "
+                "hirescam at the last stage or at the attention."
+            )
+        if against == self.target:
+            raise ValueError(f"The target is {EMOTIONS[against]} already: pass another emotion to contrast it with.")
+        heatmap = np.maximum(self.class_maps[self.target] - self.class_maps[against], 0)
+        return replace(self, heatmap=heatmap, against=against)
 
     def normalised(self) -> np.ndarray:
         """Returns the heat map divided by its maximum, float32 (h, w) in [0, 1]; zeros if it is empty."""

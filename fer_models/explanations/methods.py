@@ -79,6 +79,23 @@ def gradcam(features: Tensor, weights: Tensor) -> Tensor:
     return (weights.float() @ features.flatten(2).float()).unflatten(2, features.shape[2:])
 
 
+def hirescam(features: Tensor, gradients: Tensor) -> Tensor:
+    """HiResCAM before its ReLU: sum over k of A_k dz_c / dA_k in each cell, nothing averaged.
+
+    Behind it, a global average pool and a linear layer make it h w times Grad-CAM.
+
+    Args:
+        features: A, (N, K, h, w).
+        gradients: dz_c / dA, (N, C, K, h, w), for C emotions.
+
+    Returns:
+        float32 (N, C, h, w), signed.
+
+    Source: Draelos and Carin, "Use HiResCAM instead of Grad-CAM", arXiv:2011.08891.
+    """
+    return (gradients.float() * features[:, None].float()).sum(dim=2)
+
+
 def eigencam(features: Tensor) -> np.ndarray:
     """Eigen-CAM: the activations of each cell projected on their first principal component.
 

@@ -64,8 +64,8 @@ def predict(model: nn.Module, faces: Faces, mirrored: bool = False) -> np.ndarra
     Args:
         model: as in `preprocess`. It runs in eval mode and without autocast; its modes are restored afterwards.
         faces: as in `preprocess`.
-        mirrored: whether to predict for each face and its mirror image, in one batch, and return the mean of both: about
-            a point more accurate in twice the time.
+        mirrored: whether to predict for each face and its mirror image, in one batch, and return the mean of both:
+            about a point more accurate in twice the time.
 
     Returns:
         float32 (N, 7) in the order of EMOTIONS: softmax(logits / model.temperature), or the mean of

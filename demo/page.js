@@ -1,0 +1,104 @@
+// The page in the browser: it holds the view, which is all that is chosen, shows it on the controls and in the address,
+// and asks the server for it. The server answers with photo and results together.
+//
+// While an answer is being made, Gradio keeps the latest choice and drops those between (trigger_mode "always_last").
+const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last"};
+const KEYS = ["example", "face", "emotion", "against", "method", "layer"];
+const TABS = ["analyse", "evaluation", "trust"];
+const open = new Set();
+let view = {...DEFAULTS}, tab = TABS[0], showsResults = true;
+
+// ---- The address ----
+
+const readAddress = () => {
+    const query = new URLSearchParams(window.location.search);
+    const asked = {};
+    for (const key of KEYS) if (query.get(key)) asked[key] = query.get(key);
+    if ("face" in asked) asked.face = asked.face === "whole" ? -1 : (parseInt(asked.face) || 1) - 1;
+    return [asked, TABS.includes(query.get("tab")) ? query.get("tab") : TABS[0]];
+};
+const writeAddress = () => {
+    const query = new URLSearchParams(window.location.search);
+    for (const key of KEYS) {
+        const isShared = !(view.upload && ["example", "face"].includes(key));  // nobody else can open an upload
+        const value = key === "face" && view.face !== null ? (view.face < 0 ? "whole" : view.face + 1) : view[key];
+        if (isShared && value && value !== DEFAULTS[key]) query.set(key, value); else query.delete(key);
+    }
+    if (tab === TABS[0]) query.delete("tab"); else query.set("tab", tab);
+    const text = query.toString();
+    history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
+    // On a Space the page is in a frame: its address is that of the page around it.
+    if (window.parent !== window) window.parent.postMessage({queryString: text}, "https://huggingface.co");
+};
+
+// ---- The view ----
+
+const mark = () => {
+    const pressed = (selector, isChosen) => {
+        for (const button of document.querySelectorAll(selector)) button.setAttribute("aria-pressed", isChosen(button.dataset));
+    };
+    pressed("[data-example]", data => !view.upload && data.example === view.example);
+    pressed("[data-set=emotion]", data => data.value === view.emotion);
+    for (const list of document.querySelectorAll("select[data-set]")) list.value = view[list.dataset.set];
+};
+const ask = changes => {
+    view = {...view, ...changes};
+    mark();
+    writeAddress();
+    if (view.face !== null)
+        for (const box of document.querySelectorAll(".face-box"))
+            box.setAttribute("aria-pressed", Number(box.dataset.face) === view.face);
+    document.querySelector("#results").setAttribute("aria-busy", "true");
+    props.value = view;
+    trigger("select");
+};
+document.addEventListener("fer-lens:ask", event => ask(event.detail));
+
+document.addEventListener("click", event => {
+    const button = event.target.closest("button, .tab-link");
+    if (!button) return;
+    const {example, face, set, value} = button.dataset;
+    if (example) {
+        ask({example, upload: "", face: null});
+        if (window.innerWidth < 800) document.querySelector("#results").scrollIntoView({behavior: "smooth"});
+    }
+    if (face !== undefined) ask({face: Number(face)});
+    if (set) ask({[set]: value});
+    if (button.dataset.download) document.dispatchEvent(new CustomEvent("fer-lens:download", {detail: button.dataset.download}));
+    if (button.getAttribute("role") === "tab") {
+        const index = [...button.parentElement.querySelectorAll("[role=tab]")].indexOf(button);
+        if (TABS[index]) { tab = TABS[index]; writeAddress(); }
+    }
+});
+document.addEventListener("change", event => {
+    if (event.target.matches("select[data-set]")) ask({[event.target.dataset.set]: event.target.value});
+});
+document.addEventListener("input", event => {
+    if (event.target.matches("[data-opacity]"))
+        document.documentElement.style.setProperty("--heat-opacity", event.target.value / 100);
+});
+
+// ---- What new results need ----
+
+// Gradio writes new HTML over the old, which closes what was open.
+document.addEventListener("toggle", event => {
+    const name = event.target.dataset?.name;
+    if (!name) return;
+    if (event.target.open) open.add(name); else if (event.target.isConnected) open.delete(name);
+}, true);
+document.addEventListener("fer-lens:results", () => {
+    for (const name of [...open]) document.querySelector(`#results details[data-name=${name}]`)?.setAttribute("open", "");
+    document.querySelector("#results").removeAttribute("aria-busy");
+    const verdict = document.querySelector("#results .verdict h2");
+    document.querySelector("#announcer").textContent = verdict ? verdict.textContent : "";
+});
+
+// ---- The start ----
+
+const [asked, askedTab] = readAddress();
+const start = () => {
+    if (askedTab !== TABS[0]) document.querySelectorAll("[role=tab]")[TABS.indexOf(askedTab)]?.click();
+    if (Object.keys(asked).length) ask(asked); else mark();
+};
+const wait = () => document.querySelector(".controls") && document.querySelector("#results") ? start() : requestAnimationFrame(wait);
+wait();

@@ -1,0 +1,112 @@
+"""The photo with a numbered box around each face, the buttons on it, and the examples, as HTML."""
+
+from html import escape
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from demo.example_pictures import EXAMPLES
+from demo.overlays import data_url
+from demo.photo import Photo
+
+THUMBNAIL = 112  # pixels per side, twice what is shown, for dense screens
+
+NO_PHOTO = "Add a photo, or choose an example."
+NO_FACE = "No face was found. If the picture is already cropped to one face, choose “Whole picture”."
+
+BUTTONS = """
+  <div class="buttons" role="group" aria-label="Your own photo">
+    <label class="button primary"><input type="file" accept="image/*" class="unseen" data-file>Try your photo</label>
+    <button type="button" data-camera>Camera</button>
+    <button type="button" data-paste>Paste</button>
+    <button type="button" data-clear>Clear</button>
+  </div>
+  <p class="problem" role="alert" data-problem hidden></p>"""
+
+
+def render_photo(photo: Photo | None, chosen: int | None, problem: str = "") -> str:
+    """The photo, and the buttons that bring another one.
+
+    Args:
+        photo: None for none.
+        chosen: index into its crops, or None.
+        problem: a sentence on why there is no photo.
+    """
+    if photo is None:
+        said = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+        return f'<div class="photo empty" data-drop><p>{NO_PHOTO}</p></div>{BUTTONS}{said}'
+    boxes = "".join(_box(photo, index, index == chosen) for index in range(len(photo.crops)) if _has_box(photo, index))
+    return f"""
+    <div class="photo" data-drop>
+      <div class="frame"><img src="{data_url(photo.picture)}" alt="The photo">{boxes}</div>
+    </div>{BUTTONS}
+    <p class="found">{_found(photo)} {_choices(photo, chosen)}</p>"""
+
+
+def _has_box(photo: Photo, index: int) -> bool:
+    """The whole picture has none, unless it is all there is."""
+    return photo.crops[index].is_face and len(photo.crops) > 1
+
+
+def _box(photo: Photo, index: int, is_chosen: bool) -> str:
+    square = photo.crops[index].square
+    left, top = 100 * (square.centre - square.side / 2) / photo.size
+    width, height = 100 * square.side / np.array(photo.size)
+    style = (
+        f"left: {left:.2f}%; top: {top:.2f}%; width: {width:.2f}%; height: {height:.2f}%; rotate: {square.roll:.0f}deg"
+    )
+    return (
+        f'<button type="button" class="face-box" data-face="{index}" aria-pressed="{str(is_chosen).lower()}" '
+        f'aria-label="Face {index + 1}" style="{style}"><span>{index + 1}</span></button>'
+    )
+
+
+def _found(photo: Photo) -> str:
+    faces = photo.faces
+    if not faces:
+        return NO_FACE
+    if len(photo.crops) == 1:
+        return "The picture is one face already: it is taken whole."
+    turned = sum(crop.square.roll != 0 for crop in faces)
+    if len(faces) == 1:
+        return "1 face found, turned upright." if turned else "1 face found."
+    which = "all" if turned == len(faces) else f"{turned} of them"
+    return f"{len(faces)} faces found{f', {which} turned upright' if turned else ''}: choose one."
+
+
+def _choices(photo: Photo, chosen: int | None) -> str:
+    """Previous and next face, where there are many, and the whole picture."""
+    last = len(photo.crops) - 1
+    parts = []
+    if last > 1:
+        here = -1 if chosen is None or chosen == last else chosen
+        before, after = (here - 1) % last, (here + 1) % last
+        parts.append(
+            f'<button type="button" data-face="{before}" aria-label="Previous face">‹</button>'
+            f'<button type="button" data-face="{after}" aria-label="Next face">›</button>'
+        )
+    if not photo.crops[-1].is_face:
+        pressed = str(chosen == last).lower()
+        parts.append(f'<button type="button" data-face="-1" aria-pressed="{pressed}">Whole picture</button>')
+    return f'<span class="choose">{"".join(parts)}</span>'
+
+
+def render_examples() -> str:
+    """The examples, to be chosen from; which one is chosen, the browser marks."""
+    choices = "".join(
+        f'<button type="button" data-example="{key}" aria-pressed="false" title="{escape(example.caption)}">'
+        f'<img src="{_thumbnail(Image.open(example.path))}" alt="{escape(example.caption)}"></button>'
+        for key, example in EXAMPLES.items()
+    )
+    return f'<div class="examples" role="group" aria-label="Examples"><span>Examples</span>{choices}</div>'
+
+
+def _thumbnail(image: Image.Image) -> str:
+    return data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))
+
+
+def crop_index(photo: Photo, face: int | None) -> int | None:
+    """The index of the crop that a view asks for: the first face if it asks for none, None if there is no face."""
+    if face is None or face >= len(photo.crops):
+        return 0 if photo.crops[0].is_face else None
+    return len(photo.crops) - 1 if face == -1 else face
