@@ -14,6 +14,7 @@ from fer_models.evidence.baselines import centred_gaussian
 from fer_models.heatmap_study import report
 from fer_models.heatmap_study.measure import MeasuredExplanations
 from fer_models.heatmap_study.store import COMMAND, read_explanations
+from fer_models.markdown import markdown_table
 
 NOTHING_MEASURED = f"Nothing has been measured yet. If you have FER-2013, run `{COMMAND}`."
 
@@ -67,12 +68,12 @@ def build_trust_tab(weights_dir: Path) -> None:
     gr.HTML(_faithfulness_plots(measured), elem_classes="trust")
     gr.HTML(_dependence_plots(measured), elem_classes="trust")
     between = report.between_models_table(measured, model_title)
-    if between:
-        gr.Markdown(f"## Do the models look at the same places?\n{between}", elem_classes=TEXT)
+    if between.rows:
+        gr.Markdown(f"## Do the models look at the same places?\n{markdown_table(*between)}", elem_classes=TEXT)
     gr.HTML(_region_tables(measured), elem_classes="trust")
     with gr.Accordion("All statistics", open=False):
         for table in (report.faithfulness_table, report.dependence_table, report.regions_table):
-            gr.Markdown(table(measured, model_title), elem_classes=TEXT)
+            gr.Markdown(markdown_table(*table(measured, model_title)), elem_classes=TEXT)
 
 
 def _faithfulness_plots(measured: Mapping[str, MeasuredExplanations]) -> str:
