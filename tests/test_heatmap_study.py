@@ -1,19 +1,16 @@
 """Heat maps measured over many faces: models that can be worked out by hand, and what is said about made-up figures."""
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from demo.trust_tab import build_trust_tab
 from fer_models.architectures import create_model
 from fer_models.architectures.attention import SpatialAttention
 from fer_models.architectures.base import EmotionModel
@@ -29,6 +26,7 @@ from fer_models.heatmap_study.measure import MeasuredExplanations, compare_maps,
 from fer_models.heatmap_study.report import conclusion, render_explanations
 from fer_models.heatmap_study.store import COMMAND, read_explanations, save_explanations
 from fer_models.inference import predict, preprocess
+from tests.studies import agreement_of, interval, made_up_study
 
 ANGRY, HAPPY = 0, 3
 FACES = 5
@@ -285,53 +283,15 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(stored, file):
 # ---- What is said about made-up figures ---------------------------------------------------------------------------
 
 
-def interval(mean: float, width: float = 0.05) -> Estimate:
-    return Estimate(mean, mean - width, mean + width)
-
-
 @pytest.mark.parametrize(("share", "expected"), [(0.95, "hardly depend"), (0.94, "depend")])
 def test_attention_without_a_part_in_the_answers_is_called_out(made_up, share, expected):
     made_up.statistics["uniform_attention"]["same_answer"] = interval(share, 0.02)
     assert f"of the faces: the trained network's predictions {expected} on where" in conclusion({"attn_cnn": made_up})
 
 
-def agreement_of(mean: float) -> dict[str, dict]:
-    return {"rank_correlation": interval(mean), "overlap": interval(0.3)}
-
-
 @pytest.fixture
 def made_up() -> MeasuredExplanations:
-    """A model with attention of which all is well: each map beats each baseline by 0.2."""
-    method = {
-        "cost": interval(0.4),
-        "areas": {"deletion": 0.2, "insertion": 0.5, "road_most": 0.3, "road_least": 0.6},
-        "advantage": {baseline: interval(0.2) for baseline in measure.BASELINES},
-        "flat": 0,
-        "across_faces": agreement_of(0.3),
-        "with_attention": agreement_of(0.6),
-        "with_other_attention": agreement_of(0.1),
-        "sanity": {"head": interval(0.1), "stage1": interval(0.7), "input layers": interval(0.05)},
-    }
-    attention = method | {"with_attention": None, "with_other_attention": None, "sanity": None}
-    baseline = {"cost": interval(0.2), "areas": method["areas"]}
-    area = dict(zip(REGIONS, (0.2, 0.1, 0.1, 0.3, 0.3), strict=True))
-    shares = dict(zip(REGIONS, (0.3, 0.1, 0.3, 0.2, 0.1), strict=True))
-    figures = {
-        "model": "attn_cnn",
-        "images": 40,
-        "data_fingerprint": "f",
-        "maps": {name: copy.deepcopy(method) for name in METHODS} | {"attention": attention},
-        "baselines": {name: baseline for name in measure.BASELINES},
-        "regions": {"all": {"faces": 40, "shares": shares}, "happy": {"faces": 9, "shares": shares}},
-        "area": area,
-        "uniform_attention": {
-            "same_answer": interval(0.8),
-            "moved": interval(0.1),
-            "own": interval(-0.07),
-            "spread": interval(0.6),
-        },
-    }
-    return MeasuredExplanations(figures, np.arange(2), {"gradcam": np.eye(7, dtype=np.float32)[None].repeat(2, axis=0)})
+    return made_up_study()
 
 
 def test_good_figures_are_called_good(made_up):
@@ -431,8 +391,8 @@ def test_a_method_whose_draws_differ_is_undecided(made_up):
 def test_the_tables_show_the_figures(made_up, measured):
     report = render_explanations({"attn_cnn": made_up, "baseline_cnn": measured})
     assert report.startswith("Measured on 40 (`attn_cnn`), 5 (`baseline_cnn`) random faces")
-    cost = "0.400 [0.350, 0.450] | 0.200 | 0.500"
-    advantage = "+0.200 [+0.150, +0.250]"
+    cost = "40.0 [35.0, 45.0] | 20.0 | 50.0"
+    advantage = "+20.0 [+15.0, +25.0]"
     assert f"| `attn_cnn` | Grad-CAM | {cost} |{f' {advantage} |' * 4} 0 |" in report
     low = "0.10 [0.05, 0.15]"
     dependence = f"0.60 [0.55, 0.65] | {low} | 0.30 [0.25, 0.35] | 0.30 [0.25, 0.35] | {low} | 0.05 [0.00, 0.10]"
@@ -443,7 +403,7 @@ def test_the_tables_show_the_figures(made_up, measured):
     assert "Between models" not in render_explanations({"attn_cnn": made_up})
 
 
-# ---- The command and the page -------------------------------------------------------------------------------------
+# ---- The command --------------------------------------------------------------------------------------------------
 
 
 def test_the_command_measures_stores_and_prints(tmp_path, kaggle_folder, capsys):
@@ -464,22 +424,3 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
         main(["--explanations", "--models", "baseline_cnn", "--weights", str(tmp_path)])
     assert stopped.value.code == 1
     assert "explanations.json is missing" in capsys.readouterr().err
-
-
-def contents(weights_dir: Path) -> str:
-    """All that the tab shows, as text."""
-    with gr.Blocks() as page:
-        build_trust_tab(weights_dir)
-    return "\n".join(str(getattr(block, "value", "")) for block in page.blocks.values())
-
-
-def test_the_tab_says_how_to_measure_while_nothing_is(tmp_path):
-    assert COMMAND in contents(tmp_path)
-
-
-def test_the_tab_shows_the_conclusion_and_a_mark_for_each_figure(measured, stored):
-    shown = contents(stored)
-    assert conclusion({"baseline_cnn": measured}, lambda name: "Baseline CNN") in shown
-    assert shown.count('<div class="centre" title="the centred Gaussian: ') == len(METHODS)
-    assert shown.count("Attention CNN: ") == 1  # has not been measured
-    assert COMMAND in shown
