@@ -89,7 +89,7 @@ def _rows(results: Mapping[str, Evaluation]) -> Iterator[Row]:
             pass
         else:
             metrics = summarise(mean.labels, mean.probabilities)
-            yield Row(f"Mean of the {len(results)}", "ours", None, _in_percent(metrics))
+            yield Row(f"mean of the {len(results)}", "ours", None, _in_percent(metrics))
     for peer in PEERS:
         low, high = wilson_interval(peer.right, PEER_IMAGES)
         yield Row(f"{peer.package}{peer.detail}", "peer", None, (100 * peer.accuracy, 100 * low, 100 * high))

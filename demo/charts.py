@@ -48,11 +48,12 @@ def round_axis(title: str, values: Iterable[float], most_steps: int = 5) -> Axis
     """
     values = list(values)
     low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    power = 10.0 ** floor(log10(span / most_steps))
+    if low == high:
+        high = low + 1
+    power = 10.0 ** floor(log10((high - low) / most_steps))
     for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
         first = floor(round(low / step, 9))  # rounded, because 0.3 / 0.1 is less than 3
-        last = max(ceil(round(high / step, 9)), first + 1)
+        last = ceil(round(high / step, 9))
         if last - first <= most_steps:
             break
     return Axis(title, first * step, last * step, step)

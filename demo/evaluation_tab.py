@@ -15,7 +15,14 @@ from demo.accuracy_chart import render_accuracies
 from demo.attention_claim import claim_sentence
 from demo.evaluation_plots import confusion_table, learning_curves, reliability_plots
 from fer_models.architectures import MODELS, model_title
-from fer_models.checkpoints import SAMPLES_FILE, CheckpointError, EvaluationError, read_config, read_history
+from fer_models.checkpoints import (
+    HISTORY_FILE,
+    SAMPLES_FILE,
+    CheckpointError,
+    EvaluationError,
+    read_config,
+    read_history,
+)
 from fer_models.evaluation.results import Evaluation, Variant, read_evaluation, read_variants
 from fer_models.evaluation.table import confidence_table, render_tables
 
@@ -149,8 +156,9 @@ def _curves(weights_dir: Path, results: Mapping[str, Evaluation]) -> str:
     for name in results:
         try:
             rows = read_history(weights_dir / name)
-        except ValueError as error:
-            problems += f'<p class="problem">{escape(f"{model_title(name)} is left out: {error}")}</p>'
+        except (TypeError, ValueError) as error:  # a TypeError if the file ends within a line
+            problem = f"{model_title(name)} is left out, because its {HISTORY_FILE} is damaged: {error}"
+            problems += f'<p class="problem">{escape(problem)}</p>'
             continue
         if rows:
             histories[name] = rows
