@@ -128,7 +128,9 @@ def _tables(results: dict[str, Evaluation], variants: dict[Variant, Evaluation])
     ]
     blocks = "\n\n".join(parts).split("\n\n")
     return "\n\n".join(
-        f'<div class="scrolling" tabindex="0">\n\n{block}\n\n</div>' if block.startswith("|") else block
+        f'<div class="scrolling" role="region" aria-label="table" tabindex="0">\n\n{block}\n\n</div>'
+        if block.startswith("|")
+        else block
         for block in blocks
     )
 
