@@ -1,28 +1,60 @@
-"""The tab Evaluation: how good the models are, from the evaluations stored in weights/."""
+"""The tab Evaluation: one chart and one sentence on how good the models are; everything else is folded below.
 
+All of it comes from the evaluations stored in weights/.
+"""
+
+import base64
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
+from demo.accuracy_chart import render_accuracies
+from demo.attention_claim import claim_sentence
+from demo.evaluation_plots import confusion_table, learning_curves, reliability_plots
 from fer_models.architectures import MODELS, model_title
-from fer_models.checkpoints import CONFUSION_FILE, CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, EvaluationError
-from fer_models.evaluation.results import Evaluation, read_evaluation, read_variants
-from fer_models.evaluation.table import PEERS, confidence_table, render_tables
+from fer_models.checkpoints import (
+    HISTORY_FILE,
+    SAMPLES_FILE,
+    CheckpointError,
+    EvaluationError,
+    read_config,
+    read_history,
+)
+from fer_models.evaluation.results import Evaluation, Variant, read_evaluation, read_variants
+from fer_models.evaluation.table import confidence_table, render_tables
 
-PICTURES = {
-    CONFUSION_FILE: "Confusion matrices",
-    RELIABILITY_FILE: "Reliability: accuracy at each level of confidence",
-    CURVES_FILE: "Learning curves",
-    SAMPLES_FILE: "Sample predictions",
-}
+GLOSSARY = """\
+- **PrivateTest**: FER-2013's test split, kept for the final test: no model of ours was trained or chosen by it.
+- **95 % interval**: where the accuracy may lie, given that the test has only so many images.
+- **Leak-free**: without the test images that also appear, pixel for pixel, in the training or validation split.
+- **Flip-averaged**: the mean of the answers for a face and for its mirror image.
+- **Macro-F1**: the mean over the seven emotions of F1, which is high only if a model finds most images of an emotion
+  and is mostly right when it names it. Rare emotions count as much as frequent ones.
+- **Multiply-adds**: the arithmetic that one face costs.
+- **ECE**: expected calibration error, the mean gap between confidence and accuracy."""
 CONFIDENCE = """\
 On PrivateTest, in percent except for the number of emotions. The expected calibration error (ECE) is the mean gap
 between confidence and accuracy, before and after temperature scaling on PublicTest. A *90 % set* is built to contain
 the label in 90 % of all faces, not for each emotion: the last columns show how often it does."""
+CONFUSION = """\
+Each row holds the test images with one label, and adds up to 100 percent: the large figure is the percentage, the small
+one the number of images. The stronger the tint, the larger the share. A frame marks the right answers."""
+RELIABILITY = """\
+A model is <i>calibrated</i> if it is right in 80 percent of the cases in which its confidence is 80 percent: its dots
+lie on the dashed diagonal. Below it, the model is too sure of itself; above it, too cautious. Each dot stands for the
+images with similar confidence, and its line is the 95 % interval. <i>ECE</i> (expected calibration error) is the mean
+distance from the diagonal. <i>Temperature scaling</i> divides a model's scores by one number, the temperature, which
+was fitted to the validation split (PublicTest); it changes the confidence and never the answer."""
+CURVES = """\
+One <i>epoch</i> is one pass over the training images. A model that learns its training images by heart keeps improving
+on them, but not on the validation split (PublicTest), which it does not train on. Training images are altered at random
+(augmented), which makes them harder. A dotted vertical line marks where the images get larger; the size is above it."""
 SAMPLES_MISSING = """\
 Sample predictions show faces of FER-2013, which this project may not pass on. If you have the data set, make them with
-`python -m fer_models.evaluation --data PATH`."""
+<code>python -m fer_models.evaluation --data PATH</code>."""
 
 
 def read_results(weights_dir: Path) -> tuple[dict[str, Evaluation], list[str]]:
@@ -48,69 +80,105 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
     except EvaluationError as error:
         variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
     try:
-        details = render_tables(results, variants, model_title) if results else ""
+        tables = _tables(results, variants) if results else ""
     except EvaluationError as error:
-        details, problems = "", [*problems, f"The tables are left out: {error}"]
-    gr.HTML(_render_accuracies(results), elem_id="accuracies")
-    for problem in problems:
-        gr.HTML(f'<p class="problem">{escape(problem)}</p>')
-    if details:
-        gr.Markdown(f"## In detail\n{details}", elem_classes="details")
-    if results:
-        gr.Markdown(
-            f"## How sure are they?\n{CONFIDENCE}\n\n{confidence_table(results, model_title)}", elem_classes="details"
-        )
-    for file, heading in PICTURES.items():
-        _show_pictures(heading, {name: weights_dir / name / file for name in results})
-
-
-def _show_pictures(heading: str, files: dict[str, Path]) -> None:
-    there = {name: file for name, file in files.items() if file.is_file()}
-    if not there and heading != PICTURES[SAMPLES_FILE]:
-        return
-    gr.Markdown(f"## {heading}")
-    if not there:
-        gr.Markdown(SAMPLES_MISSING)
-    with gr.Row():
-        for name, file in there.items():
-            gr.Image(
-                str(file),
-                show_label=False,  # the picture has a title
-                alt_text=f"{heading}: {MODELS[name].title}",
-                buttons=["fullscreen"],
-                min_width=480,
-            )
-
-
-def _render_accuracies(results: dict[str, Evaluation]) -> str:
-    """Two bars per model, the paper's accuracy and ours, and one per package that anyone can install."""
-    rows = []
-    for name, architecture in MODELS.items():
-        paper = architecture.paper_accuracy
-        lines = [] if paper is None else [f"<tr>{{head}}{_bar('paper', paper)}</tr>"]
-        if name in results:
-            test = results[name].metrics["test"]
-            low, high = (100 * end for end in test["accuracy_interval"])
-            lines.append(
-                f"<tr class=top>{{head}}{_bar('ours', 100 * test['accuracy'], f'{low:.1f} to {high:.1f}')}</tr>"
-            )
-        else:
-            lines.append('<tr>{head}<td>ours</td><td class="bar"></td><td>not yet</td></tr>')
-        head = f'<th scope="rowgroup" rowspan="{len(lines)}">{architecture.title}</th>'
-        rows += [line.format(head="" if index else head) for index, line in enumerate(lines)]
-    rows += [
-        f'<tr><th scope="row" colspan="2">{peer.package}{peer.detail}</th>{_bar(None, 100 * peer.accuracy)}</tr>'
-        for peer in PEERS
-    ]
-    return f"""
-    <h2>Accuracy on FER-2013</h2>
-    <p>The paper's Table I beside ours: percent of the 3,589 images of the test split (PrivateTest), with the 95 %
-    interval that so many images allow. Below them, packages that can be installed today, on the same images.</p>
-    <table class="bars accuracies">{"".join(rows)}</table>"""
-
-
-def _bar(whose: str | None, percent: float, interval: str = "") -> str:
-    return (
-        f'{"" if whose is None else f"<td>{whose}</td>"}<td class="bar"><i style="width: {percent:.1f}%"></i></td>'
-        f"<td>{percent:.1f} <small>{interval}</small></td>"
+        tables, problems = "", [*problems, f"The tables are left out: {error}"]
+    notes = "".join(f'<p class="problem">{escape(problem)}</p>' for problem in problems)
+    gr.HTML(
+        "<h2>How accurate are they?</h2>"
+        f'<p class="claim">{escape(claim_sentence(results))}</p>{render_accuracies(results)}{notes}',
+        elem_id="accuracies",
+        elem_classes="evaluation",
     )
+    if tables:
+        fold = _fold("Tables and comparisons", "all figures, other recipes, the words in them", tables)
+        gr.Markdown(fold, elem_classes="evaluation")
+    if results:
+        for title, meaning, content in (
+            ("Confusion matrices", "which emotion is taken for which", _confusions(results)),
+            (
+                "Reliability diagrams",
+                "how sure the models are, and how often right",
+                _reliability(weights_dir, results),
+            ),
+            ("Learning curves", "how the models improved in training", _curves(weights_dir, results)),
+            ("Sample predictions", "faces that are easy, hard or ambiguous", _samples(weights_dir, results)),
+        ):
+            gr.HTML(_fold(title, meaning, content), elem_classes="evaluation")
+
+
+def _fold(title: str, meaning: str, content: str) -> str:
+    """What opens with a click or with the Enter key; `content` is HTML, or Markdown if a gr.Markdown shows it.
+
+    The browser's own element tells screen readers whether it is open, which gr.Accordion does not.
+    """
+    summary = f"<summary><h3>{title}</h3> <span>{meaning}</span></summary>"
+    return f'<details class="fold">{summary}\n\n{content}\n\n</details>'
+
+
+def _tables(results: dict[str, Evaluation], variants: dict[Variant, Evaluation]) -> str:
+    """All tables in Markdown, each in a box of its own that scrolls sideways, by keyboard as well."""
+    parts = [
+        GLOSSARY,
+        "#### Accuracy",
+        render_tables(results, variants, model_title).strip(),
+        "#### Confidence",
+        CONFIDENCE,
+        confidence_table(results, model_title),
+    ]
+    blocks = "\n\n".join(parts).split("\n\n")
+    return "\n\n".join(
+        f'<div class="scrolling" role="region" aria-label="table" tabindex="0">\n\n{block}\n\n</div>'
+        if block.startswith("|")
+        else block
+        for block in blocks
+    )
+
+
+def _confusions(results: Mapping[str, Evaluation]) -> str:
+    tables = "".join(
+        confusion_table(name, np.array(result.metrics["test"]["confusion_matrix"])) for name, result in results.items()
+    )
+    return f'<p>{CONFUSION}</p><div class="confusions">{tables}</div>'
+
+
+def _reliability(weights_dir: Path, results: Mapping[str, Evaluation]) -> str:
+    plots = ""
+    for name, result in results.items():
+        try:
+            temperature = float(read_config(weights_dir / name)["temperature"])
+        except (CheckpointError, TypeError, ValueError):  # the tab Analyse says what is wrong with the checkpoint
+            temperature = None
+        plots += reliability_plots(name, result.predictions, temperature)
+    return f'<p>{RELIABILITY}</p><div class="models">{plots}</div>'
+
+
+def _curves(weights_dir: Path, results: Mapping[str, Evaluation]) -> str:
+    histories, problems = {}, ""
+    for name in results:
+        try:
+            rows = read_history(weights_dir / name)
+        except (TypeError, ValueError) as error:  # a TypeError if the file ends within a line
+            problem = f"{model_title(name)} is left out, because its {HISTORY_FILE} is damaged: {error}"
+            problems += f'<p class="problem">{escape(problem)}</p>'
+            continue
+        if rows:
+            histories[name] = rows
+    if not histories:
+        return f"{problems}<p>No history of a training is stored.</p>"
+    key = (
+        '<ul class="marks"><li><i class="train"></i> training (augmented images)</li>'
+        '<li><i class="validation"></i> validation</li></ul>'
+    )
+    return f'<p>{CURVES}</p>{problems}{key}<div class="models">{learning_curves(histories)}</div>'
+
+
+def _samples(weights_dir: Path, results: Mapping[str, Evaluation]) -> str:
+    files = {name: weights_dir / name / SAMPLES_FILE for name in results}
+    pictures = "".join(
+        f'<img src="data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}" loading="lazy" '
+        f'alt="Sample predictions of {model_title(name)}">'
+        for name, file in files.items()
+        if file.is_file()
+    )
+    return f'<div class="samples">{pictures}</div>' if pictures else f"<p>{SAMPLES_MISSING}</p>"

@@ -4,6 +4,7 @@ import re
 import struct
 import zlib
 
+import gradio as gr
 import numpy as np
 import torch
 
@@ -59,3 +60,8 @@ def cards(results: str) -> dict[str, str]:
     """The HTML of each model's card, by title."""
     found = re.findall(r'<article class="card".*?</article>', results, re.DOTALL)
     return {re.search("<h3>(.*)</h3>", card)[1]: card for card in found}
+
+
+def texts(page: gr.Blocks) -> str:
+    """All that the page says before anything happens."""
+    return "\n".join(str(block.value) for block in page.blocks.values() if isinstance(block, gr.HTML | gr.Markdown))

@@ -23,9 +23,7 @@ from demo.responses import EXAMPLES, EXAMPLES_DIR, NOTHING_YET, Responses
 from demo.retention import uploads_folder
 from fer_models import EMOTIONS, METHODS, MODEL_NAMES, create_model
 from fer_models.architectures import MODELS
-from fer_models.evaluation.metrics import summarise
-from fer_models.evaluation.results import Evaluation, Predictions, save_evaluation
-from tests.helpers import DEFAULTS, cards, explanation, png_start
+from tests.helpers import DEFAULTS, cards, explanation, png_start, texts
 
 PORTRAIT = EXAMPLES_DIR / "eileen_collins.jpg"
 
@@ -295,16 +293,6 @@ def test_examples_are_analysed_and_kept(small, file):
     assert (EXAMPLES_DIR / file).is_file()
 
 
-def texts(page: gr.Blocks) -> str:
-    """All that the page says before anything happens."""
-    return "\n".join(str(block.value) for block in page.blocks.values() if isinstance(block, gr.HTML | gr.Markdown))
-
-
-def pictures(page: gr.Blocks) -> list[str]:
-    shown = [block.value for block in page.blocks.values() if isinstance(block, gr.Image) and block.value]
-    return [Path(value["path"]).name for value in shown]
-
-
 def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
     models, problems = load_models(tmp_path)
     assert models == {} and len(problems) == len(MODELS)
@@ -316,38 +304,6 @@ def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
     assert "There is no model: " in Responses({}).on_control(crops, 0, *DEFAULTS)[1]
     for accuracy in ("58.9", "43.5", "45.4", "67.4"):
         assert accuracy in said
-
-
-def test_the_evaluation_shows_what_there_is(responses, tmp_path):
-    labels = np.repeat(np.arange(7, dtype=np.uint8), 10)
-    probabilities = np.eye(7, dtype=np.float32)[np.where(np.arange(70) % 10 < 8, labels, (labels + 1) % 7)]
-    splits = ("test", "test_leak_free", "test_flip_averaged", "test_uncalibrated")
-    metrics = {split: summarise(labels, probabilities) for split in splits}
-    sets = {"coverage": 0.9, "coverage_interval": [0.8, 0.95], "mean_size": 1.5}
-    metrics |= {"conformal": sets | {"coverage_by_emotion": dict.fromkeys(EMOTIONS, 0.9)}}
-    metrics |= {"model": "attn_cnn", "parameters": 1_900_000, "multiply_adds": 260_000_000}
-    metrics |= {"training": {"stages": [[128, 14]], "epochs": 14, "recipe": "default"}}
-    folder = tmp_path / "attn_cnn"
-    folder.mkdir()
-    (folder / "config.json").write_text('{"sha256": "0"}')
-    predictions = Predictions(labels, np.ones(70, bool), probabilities, probabilities)
-    save_evaluation(Evaluation(metrics, predictions), folder, "0")
-    Image.new("RGB", (8, 8)).save(folder / "confusion_matrix.png")
-
-    page = build_page(responses.models, [], tmp_path)
-    assert "80.0 <small>" in texts(page) and texts(page).count("has no evaluation") == 3
-    assert pictures(page) == ["confusion_matrix.png"] and "may not pass on" in texts(page)
-
-    turned = Predictions(labels[::-1].copy(), np.ones(70, bool), probabilities[::-1].copy(), probabilities[::-1].copy())
-    shutil.copytree(folder, tmp_path / "resnet50")
-    save_evaluation(Evaluation(metrics | {"model": "resnet50"}, turned), tmp_path / "resnet50", "0")
-    said = texts(build_page(responses.models, [], tmp_path))
-    assert "or in a different order" in said and "In detail" not in said
-    shutil.rmtree(tmp_path / "resnet50")
-
-    Image.new("RGB", (8, 8)).save(folder / "samples.png")
-    page = build_page(responses.models, [], tmp_path)
-    assert pictures(page) == ["confusion_matrix.png", "samples.png"] and "may not pass on" not in texts(page)
 
 
 def test_nothing_is_collected_and_nothing_is_offered_to_programs(responses, tmp_path):

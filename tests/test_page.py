@@ -96,15 +96,6 @@ def test_the_maps_of_all_models_are_tested_on_demand(analysed):
     analysed.wait(lambda: "Not tested yet" in analysed.text("#evidence"))
 
 
-def test_the_evaluation_tab_shows_the_papers_table_beside_ours(page):
-    next(tab for tab in page.all("button[role=tab]") if tab.text == "Evaluation").click()
-    page.wait(lambda: page.all("#accuracies")[0].is_displayed())
-    rows = page.text("#accuracies")
-    for accuracy in ("58.9", "43.5", "45.4", "67.4"):
-        assert accuracy in rows
-    assert rows.count("ours") == len(MODEL_NAMES) + 1  # their rows and the introduction
-
-
 def test_a_phone_shows_everything_in_its_width(page):
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
