@@ -23,10 +23,10 @@ UNLIKELY = 0.05
 # Attention whose weights differ by less than this share of the largest is flat.
 FLAT = 0.05
 
-MAPS_LEGEND = """Dark: little, bright: much. The colours of a heat map run from 0 to its own maximum. Those of an attention \
-gate run from 0 (nothing passes) to 1 (everything passes), and those of softmax attention from 0 to its maximum."""
-ATTENTION = """The weight that the network itself gives each place, before it decides. It is part of the network, but \
-what the answer needs may lie elsewhere: the tab “Trust the maps?” tests it."""
+ATTENTION = """The weight that the network itself gives each place, before it decides. Its colours run from 0 to 1 \
+(everything passes), or to its maximum if that is larger. What the answer needs may lie elsewhere: the tab “Trust the \
+maps?” tests it."""
+COLOURS = "Dark: little; bright: much. The colours run from 0 to the map's own maximum."
 MIRROR = "The model answers differently when the face is mirrored, which does not change the emotion: it was not sure."
 
 
@@ -96,7 +96,8 @@ def _column(explanation: Explanation, badge: str, place: int) -> str:
     first, second = np.argsort(-explanation.probabilities, kind="stable")[:2]
     mirror = ""
     if explanation.changes_when_mirrored:
-        mirror = f'<p class="mirror">⇄ {term(f"mirrored: {EMOTIONS[explanation.views[1].argmax()]}", MIRROR)}</p>'
+        face, mirrored = (EMOTIONS[answer] for answer in explanation.views.argmax(axis=1))
+        mirror = f'<p class="mirror">⇄ {term(f"{face}, mirrored {mirrored}", MIRROR)}</p>'
     return f"""
     <article class="model" aria-label="{title}" style="--column: {place}">
       <header>

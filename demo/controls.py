@@ -6,8 +6,8 @@ from fer_models import EMOTIONS, METHODS
 
 AGAINST = """Shows what speaks for the first emotion and against the second: the difference of their two maps. Needs \
 HiResCAM or Grad-CAM, at one of the last two layers."""
-LAYER = """Where in the network the map is made. The last layer that still has a grid of places is what the decision is \
-made from; earlier ones have finer grids and know less of the emotion."""
+LAYER = """Where in the network the map is made. The last layer that still has a grid of places is what the decision \
+is made from; earlier ones have finer grids and know less of the emotion."""
 
 
 def render_controls() -> str:

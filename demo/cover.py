@@ -55,7 +55,9 @@ def render_changes(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], cells: 
     changed = [name for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
     return f"""
     <p class="changes" role="status">{_covered(cells, crop)} {_who_changes(changed, len(answers))}</p>
-    <table class="plain lined"><tr><td></td><th scope="col">before</th><th scope="col">covered</th></tr>{rows}</table>"""
+    <table class="plain lined">
+      <tr><td></td><th scope="col">before</th><th scope="col">covered</th></tr>{rows}
+    </table>"""
 
 
 def _covered(cells: Sequence[int], crop: FaceCrop) -> str:

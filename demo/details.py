@@ -40,13 +40,19 @@ def render_details(
 
 
 def _side_by_side(explanations: Sequence[Explanation]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{MODELS[each.model_name].title}<small>{kind}</small></th><td><div class="bare face"></div></td>'
-        f'<td><div class="bare" style="--map: var(--{key}-{each.model_name})"></div></td>'
-        f'<td><div class="overlay" style="--map: var(--{key}-{each.model_name})"></div></td></tr>'
+    maps = [
+        (each.model_name, key, words)
         for each in explanations
-        for key, kind in (("heat", "heat map"), ("attention", "attention"))
-        if (key == "heat" and not each.is_empty) or (key == "attention" and each.spatial_attention is not None)
+        for key, words, is_there in (
+            ("heat", "heat map", not each.is_empty),
+            ("attention", "attention", each.spatial_attention is not None),
+        )
+        if is_there
+    ]
+    rows = "".join(
+        f'<tr style="--map: var(--{key}-{name})"><th scope="row">{MODELS[name].title}<small>{words}</small></th>'
+        '<td><div class="bare face"></div></td><td><div class="bare"></div></td><td><div class="overlay"></div></td></tr>'
+        for name, key, words in maps
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("the face", "the map", "both"))
     return f'<table class="side-by-side"><tr><td></td>{head}</tr>{rows}</table>'

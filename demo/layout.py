@@ -29,9 +29,9 @@ SMALL_PRINT = """\
 </summary><p>The models learned from FER-2013, which has many wrong labels and does not represent everyone equally, so
 they make mistakes, and more for some people than for others. Do not use them to judge people. The EU’s AI Act prohibits
 inferring emotions at work and in education, except for medical or safety reasons (Article 5(1)(f)), and treats other
-emotion recognition as high-risk (Annex III).</p><p><b>Your pictures.</b> A photo is deleted from the server as soon as it
-is read. The photo and its faces stay in memory until you leave this page, or for an hour after your last click, and are
-never written to disk.</p></details>"""
+emotion recognition as high-risk (Annex III).</p>
+<p><b>Your pictures.</b> A photo is deleted from the server as soon as it is read. The photo and its faces stay in memory
+until you leave this page, or for an hour after your last click, and are never written to disk.</p></details>"""
 DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
@@ -148,9 +148,13 @@ def _build_analysis_tab(responses: Responses) -> None:
                 evidence = gr.HTML(first_evidence, apply_default_css=False, js_on_load=EVIDENCE, elem_id="evidence")
             gr.HTML(DOWNLOADS + SMALL_PRINT, apply_default_css=False, js_on_load=None, elem_id="small-print")
     view = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SCRIPTS["page"], elem_id="view")
-    cells = gr.HTML([], html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="cover"), elem_id="cells")
+    cells = gr.HTML(
+        [], html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="cover"), elem_id="cells"
+    )
     badges = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=PLACE_BADGES, elem_id="badges")
-    wanted = gr.HTML("", html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="download"), elem_id="wanted")
+    wanted = gr.HTML(
+        "", html_template="", apply_default_css=False, js_on_load=CHANNEL.format(name="download"), elem_id="wanted"
+    )
     file = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SAVE_FILE, elem_id="file")
 
     # Events wait for no others of the same visit but for the models, which `Responses` shares out among all visitors.

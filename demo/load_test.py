@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from demo.analysis import LAYERS
-from demo.responses import EXAMPLES, EXAMPLES_DIR, OWN_PREDICTION
+from demo.example_pictures import EXAMPLES
 from demo.visitor import VisitError, Visitor, VisitOver
 from fer_models import EMOTIONS, METHODS
 from fer_models.architectures import MODELS
@@ -35,7 +35,7 @@ from fer_models.markdown import markdown_table
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 300  # seconds until the page must be there, and until an answer must come
-PHOTOS = [(EXAMPLES_DIR / file).read_bytes() for file in EXAMPLES]
+PHOTOS = [example.path.read_bytes() for example in EXAMPLES.values()]
 BROKEN = [b"", b"no picture", PHOTOS[0][: len(PHOTOS[0]) // 2]]
 
 # What visitors do, and how often relative to each other. One of them does nothing but "test".
@@ -52,7 +52,7 @@ DEEDS = {
 }
 NO_ANALYSIS = ("cover", "broken file", "test")
 CONTROLS = ("face", "emotion", "layer", "method")
-CARD = 'class="card"'
+CARD = 'class="model"'
 
 
 @dataclass
@@ -142,22 +142,22 @@ def do(deed: str, guest: Visitor, chance: random.Random) -> None:
         case "another photo":  # nobody else's: what follows a picture's end does not show
             guest.upload(chance.choice(PHOTOS) + chance.randbytes(16))
         case "example":
-            guest.fire("examples", "select", {"index": chance.randrange(len(EXAMPLES))})
+            guest.ask(example=chance.choice(list(EXAMPLES)), upload="", face=None)
         case "face":
-            guest.fire("faces", "select", {"index": chance.randrange(guest.values["faces"].count('type="radio"') or 1)})
+            guest.ask(face=chance.randrange(guest.values["photo"].count("face-box") or 1))
         case "emotion":
-            guest.set("Emotion to explain", chance.choice([OWN_PREDICTION, *EMOTIONS]))
+            guest.ask(emotion=chance.choice(["", *EMOTIONS]))
         case "layer":
-            guest.set("Layer", chance.choice(list(LAYERS.values())))
+            guest.ask(layer=chance.choice(list(LAYERS)))
         case "method":
-            guest.set("Method", chance.choice(list(METHODS)))
+            guest.ask(method=chance.choice(list(METHODS)))
         case "cover":
-            guest.fire("painter", "select", {"index": chance.sample(range(48 * 48), 200)})
+            guest.tell("cells", chance.sample(range(48 * 48), 200))
         case "test":
-            guest.fire("test", "click")
+            guest.fire("evidence", "select")
         case "broken file":
             guest.upload(chance.choice(BROKEN))
-            if 'class="problem"' not in guest.values["faces"]:
+            if 'class="problem" role' not in guest.values["photo"]:
                 raise VisitError("A broken file was not refused.")
             do("example", guest, chance)  # for what comes next there must be a face
 

@@ -52,12 +52,10 @@ def _box(photo: Photo, index: int, is_chosen: bool) -> str:
     square = photo.crops[index].square
     left, top = 100 * (square.centre - square.side / 2) / photo.size
     width, height = 100 * square.side / np.array(photo.size)
-    style = (
-        f"left: {left:.2f}%; top: {top:.2f}%; width: {width:.2f}%; height: {height:.2f}%; rotate: {square.roll:.0f}deg"
-    )
+    place = f"left: {left:.2f}%; top: {top:.2f}%; width: {width:.2f}%; height: {height:.2f}%"
     return (
         f'<button type="button" class="face-box" data-face="{index}" aria-pressed="{str(is_chosen).lower()}" '
-        f'aria-label="Face {index + 1}" style="{style}"><span>{index + 1}</span></button>'
+        f'aria-label="Face {index + 1}" style="{place}; rotate: {square.roll:.0f}deg"><span>{index + 1}</span></button>'
     )
 
 

@@ -33,16 +33,19 @@ def render_probabilities(explanations: Sequence[Explanation], columns: int = 0) 
         <table>
           <caption>Probability of each emotion, by model; at the right the mean</caption>
           {rows}
-          <tr aria-hidden="true"><td></td><td class="axis"><span>0</span><span>50</span><span>100 %</span></td><td></td></tr>
+          <tr aria-hidden="true">
+            <td></td><td class="axis"><span>0</span><span>50</span><span>100 %</span></td><td></td>
+          </tr>
         </table>
         <figcaption class="legend">{legend}</figcaption>
       </figure>"""
 
 
 def _marks(explanations: Sequence[Explanation], marks: dict[str, str], emotion: int) -> str:
-    return "".join(
-        f'<i class="mark {marks[each.model_name]}" style="left: {100 * each.probabilities[emotion]:.1f}%"'
-        f' title="{MODELS[each.model_name].title}: {percent(float(each.probabilities[emotion]))}">'
-        f'<span class="unseen">{MODELS[each.model_name].title} {percent(float(each.probabilities[emotion]))}. </span></i>'
-        for each in explanations
-    )
+    drawn = ""
+    for each in explanations:
+        said = f"{MODELS[each.model_name].title}: {percent(float(each.probabilities[emotion]))}"
+        place = f"left: {100 * each.probabilities[emotion]:.1f}%"
+        drawn += f'<i class="mark {marks[each.model_name]}" style="{place}" title="{said}"></i>'
+        drawn += f'<span class="unseen">{said}. </span>'
+    return drawn

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
+from itertools import count as counter
 from threading import Event, Lock
 
 import gradio as gr
@@ -100,7 +100,7 @@ class Responses:
         self.record = record or Record(tuple((name,) for name in models))
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
         self._opening = Lock()  # one photo at a time, for opening a large one takes much memory
-        self._numbers = count(1)
+        self._numbers = counter(1)
         self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
 
     def on_view(
@@ -128,7 +128,7 @@ class Responses:
         return self._shown(view, self._opened(view), NOT_COVERED, with_checks=True)
 
     def on_checks(self, visit: Visit) -> dict:
-        """There are new results: returns their quick checks, as HTML by model name, with the analysis they belong to."""
+        """There are new results: returns their quick checks as HTML, by model, and the analysis they belong to."""
         if visit.crop is None:
             return {}
         with _errors_as_a_sentence():
@@ -151,7 +151,8 @@ class Responses:
         if visit.crop is None:
             yield ""
             return
-        stop = self._tests[request.session_hash] = Event()
+        session, stop = request.session_hash or "", Event()
+        self._tests[session] = stop
         tested: list[Evidence] = []
         yield render_evidence(tested, is_running=True)
         try:
@@ -164,11 +165,11 @@ class Responses:
                     yield render_evidence(tested, is_running=len(tested) < len(visit.explanations))
         except Stopped:
             # New results, which end a test as well, have put another text in this place.
-            if self._tests.get(request.session_hash) is stop:
+            if self._tests.get(session) is stop:
                 yield render_evidence(tested, was_stopped=True)
         finally:
-            if self._tests.get(request.session_hash) is stop:
-                del self._tests[request.session_hash]
+            if self._tests.get(session) is stop:
+                del self._tests[session]
 
     def on_leave(self, request: gr.Request) -> None:
         """The visitor has left, or wants to see something else: a running test ends."""
@@ -207,14 +208,15 @@ class Responses:
         progress: gr.Progress | None = None,
         with_checks: bool = False,
     ) -> Shown:
-        if visit.photo is None:
+        photo = visit.photo
+        if photo is None:
             return visit, render_photo(None, None, visit.problem), _hint(visit), "", "", ""
-        chosen = crop_index(visit.photo, view.face)
-        photo = render_photo(visit.photo, chosen)
+        chosen = crop_index(photo, view.face)
+        shown = render_photo(photo, chosen)
         if chosen is None or not self.models:
             visit = replace(visit, chosen=None, explanations=[])
-            return visit, photo, _hint(visit) if self.models else _problem(NO_MODELS), "", "", ""
-        crop = visit.photo.crops[chosen]
+            return visit, shown, _hint(visit) if self.models else _problem(NO_MODELS), "", "", ""
+        crop = photo.crops[chosen]
         explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
         if progress is not None:
             explained = progress.tqdm(explained, total=len(self.models), unit="models")
@@ -225,7 +227,7 @@ class Responses:
         results = render_results(
             crop, self.models, visit.explanations, self.record, self.accuracies, checks, visit.number
         )
-        return visit, photo, results, render_cover(crop), changes, NOT_TESTED
+        return visit, shown, results, render_cover(crop), changes, NOT_TESTED
 
 
 def _hint(visit: Visit) -> str:
@@ -254,7 +256,7 @@ def _errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
     """Turns unforeseen errors into a sentence on the page; the traceback goes to the server's log only."""
     try:
         yield
-    except (gr.Error, *expected):
-        raise
     except Exception as error:
+        if isinstance(error, (gr.Error, *expected)):
+            raise
         raise gr.Error("Something went wrong on the server. Please try again, or use another picture.") from error

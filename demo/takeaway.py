@@ -24,8 +24,8 @@ from fer_models.architectures import MODELS
 Takeaway = dict[str, str]
 
 SMALL_PRINT = """\
-FER Lens, models trained on FER-2013 (Goodfellow et al. 2013). Labels are raters' guesses of what a face shows, not what \
-a person feels. Answers: mean over the face and its mirror image. Each heat map's colours run from 0 to its own maximum."""
+FER Lens, models trained on FER-2013 (Goodfellow et al. 2013). Labels are raters' guesses of what a face shows, not
+what a person feels. Answers: mean over the face and its mirror image. Colours run from 0 to each map's own maximum."""
 
 
 def make_takeaway(

@@ -171,9 +171,9 @@ def how_often_right(record: Record, count: int) -> str:
         return ""
     who = "the model is" if count == 1 else f"{all_of(count).lower()} models together are"
     return (
-        f"On FER-2013's test faces, {who} right {percent(record.sure_accuracy)} of the time where the verdict names one "
-        f"emotion, as it does for {percent(record.sure_share)} of them, and {percent(record.unsure_accuracy)} where it "
-        f"is unsure. A verdict is unsure if it takes more than one emotion to contain the raters' label for "
+        f"On FER-2013's test faces, {who} right {percent(record.sure_accuracy)} of the time where the verdict names "
+        f"one emotion, as it does for {percent(record.sure_share)} of them, and {percent(record.unsure_accuracy)} "
+        "where it is unsure. A verdict is unsure if it takes more than one emotion to contain the raters' label for "
         f"{percent(VERDICT_COVERAGE)} of the faces. Each answer is the mean over the face and its mirror image."
     )
 

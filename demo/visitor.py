@@ -21,7 +21,8 @@ class Visitor:
     """One visit of a page, from opening it to leaving it (`with`); for one thread.
 
     Attributes:
-        values: what each component shows, by `name`: an elem_id or a label.
+        values: what each component shows, by its elem_id.
+        view: what the visitor has chosen, see `demo.view`.
 
     Args:
         address: of the page, such as http://127.0.0.1:7860
@@ -35,11 +36,11 @@ class Visitor:
         self._session = secrets.token_hex(8)
         config = self._client.get(f"{address}/config").raise_for_status().json()
         self._names = {
-            component["id"]: component["props"].get("elem_id") or component["props"].get("label") or component["id"]
-            for component in config["components"]
+            component["id"]: component["props"].get("elem_id") or component["id"] for component in config["components"]
         }
         self._events = config["dependencies"]
         self.values = {self._names[part["id"]]: part["props"].get("value") for part in config["components"]}
+        self.view: dict[str, object] = {}
 
     def __enter__(self) -> "Visitor":
         """Opens the connection by whose end the server notices that a visitor has left."""
@@ -54,12 +55,17 @@ class Visitor:
     def upload(self, content: bytes, file_name: str = "photo.jpg") -> None:
         """Adds a photo and waits for its analysis."""
         answer = self._client.post("upload", files={"files": (file_name, content)}).raise_for_status()
-        self.set("Photo", {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}, "upload")
+        self.ask(example="", upload=answer.json()[0], face=None)
 
-    def set(self, name: str, value: object, event: str = "input") -> None:
-        """Gives a component another value."""
+    def ask(self, **choices: object) -> None:
+        """Chooses something, such as example="six-faces" or face=2, and waits for the analysis."""
+        self.view = self.view | choices
+        self.tell("view", self.view)
+
+    def tell(self, name: str, value: object) -> None:
+        """Gives a component of the page a value, as the browser does, and waits for the answer."""
         self.values[name] = value
-        self.fire(name, event)
+        self.fire(name, "select")
 
     def fire(self, name: str, event: str, data: dict[str, Any] | None = None) -> None:
         """Lets an event happen and waits for all that follows from it.
