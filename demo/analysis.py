@@ -21,6 +21,7 @@ from fer_models.evidence import (
     sanity_check,
 )
 from fer_models.evidence.perturbation import FEW_FRACTIONS
+from fer_models.inference import to_probabilities
 from fer_models.inference.prediction import exclusive
 
 # The layers that a visitor may explain, the same for all models, and what each is called.
@@ -93,10 +94,13 @@ def check_maps(
     models: Mapping[str, EmotionModel], crop: FaceCrop, explanations: list[Explanation], pool: Executor
 ) -> dict[str, QuickCheck | None]:
     """The quick check of each explanation of a face, by the model's name; None for a constant map."""
-    checks = pool.map(
-        lambda found: quick_check(models[found.model_name], crop.pixels, found.heatmap, found.target), explanations
-    )
-    return dict(zip((found.model_name for found in explanations), checks, strict=True))
+
+    def check(found: Explanation) -> QuickCheck | None:
+        model = models[found.model_name]
+        intact = float(to_probabilities(found.logits, model.temperature)[found.target])
+        return quick_check(model, crop.pixels, found.heatmap, found.target, intact)
+
+    return dict(zip((found.model_name for found in explanations), pool.map(check, explanations), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

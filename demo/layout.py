@@ -30,8 +30,8 @@ SMALL_PRINT = """\
 they make mistakes, and more for some people than for others. Do not use them to judge people. The EU’s AI Act prohibits
 inferring emotions at work and in education, except for medical or safety reasons (Article 5(1)(f)), and treats other
 emotion recognition as high-risk (Annex III).</p>
-<p><b>Your pictures.</b> A photo is deleted from the server as soon as it is read. The photo and its faces stay in memory
-until you leave this page, or for an hour after your last click, and are never written to disk.</p></details>"""
+<p><b>Your pictures.</b> A photo is deleted from the server as soon as it is read. The photo and its faces stay in
+memory until you leave this page, or for an hour after your last click, and are never written to disk.</p></details>"""
 DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
