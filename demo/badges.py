@@ -14,6 +14,7 @@ FINDINGS = {
     "worse": ("✗", "poor", "worse than chance"),
     "nothing": ("?", "open", "cannot tell: nothing here matters"),
 }
+WAITING = '<p class="waiting">checking this map …</p>'
 FLAT = ("?", "open", "constant: nothing to check")
 HOW = """A fifth of the face is removed and filled in from its surroundings (ROAD, Rong et al. 2022): the fifth that \
 the map shows as hottest, random fifths, and the middle of the picture. The numbers are what happens to the \

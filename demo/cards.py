@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from demo.badges import render_badge
+from demo.badges import WAITING, render_badge
 from demo.details import render_details
 from demo.markup import percent, term
 from demo.overlays import colour_ramp, data_url, heat_layer
@@ -53,7 +53,8 @@ def render_results(
     style = f"--models: {len(explanations)}; --face: url({data_url(crop.picture)}); --ramp: {colour_ramp()}"
     layers = "".join(_layer_variables(explanation) for explanation in explanations)
     badges = {
-        each.model_name: "" if checks is None else render_badge(each, checks[each.model_name]) for each in explanations
+        each.model_name: WAITING if checks is None else render_badge(each, checks[each.model_name])
+        for each in explanations
     }
     columns = "".join(_column(each, badges[each.model_name], place) for place, each in enumerate(explanations, 1))
     # The chart stands below the first models if they have no attention; there must be two, or it is too narrow.

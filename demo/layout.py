@@ -144,7 +144,7 @@ def _build_analysis_tab(responses: Responses) -> None:
         with gr.Column(elem_id="right"):
             gr.HTML(render_controls(), apply_default_css=False, js_on_load=None, elem_id="controls")
             results = gr.HTML(first_results, apply_default_css=False, js_on_load=TELL_RESULTS, elem_id="results")
-            with gr.Accordion("Test these maps thoroughly", open=False):
+            with gr.Accordion("Test these maps thoroughly", open=False, elem_id="thoroughly"):
                 evidence = gr.HTML(first_evidence, apply_default_css=False, js_on_load=EVIDENCE, elem_id="evidence")
             gr.HTML(DOWNLOADS + SMALL_PRINT, apply_default_css=False, js_on_load=None, elem_id="small-print")
     view = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SCRIPTS["page"], elem_id="view")

@@ -9,9 +9,9 @@ from demo.example_pictures import EXAMPLES
 from demo.overlays import data_url
 from demo.photo import Photo
 
-THUMBNAIL = 112  # pixels per side, twice what is shown, for dense screens
+THUMBNAIL = 96  # pixels per side, twice what is shown, for dense screens
 
-NO_PHOTO = "Add a photo, or choose an example."
+NO_PHOTO = "Drop a photo here, or choose an example."
 NO_FACE = "No face was found. If the picture is already cropped to one face, choose “Whole picture”."
 
 BUTTONS = """
@@ -40,7 +40,7 @@ def render_photo(photo: Photo | None, chosen: int | None, problem: str = "") -> 
     <div class="photo" data-drop>
       <div class="frame"><img src="{data_url(photo.picture)}" alt="The photo">{boxes}</div>
     </div>{BUTTONS}
-    <p class="found">{_found(photo)} {_choices(photo, chosen)}</p>"""
+    <div class="choose"><p>{_found(photo)}</p>{_choices(photo, chosen)}</div>"""
 
 
 def _has_box(photo: Photo, index: int) -> bool:
@@ -73,20 +73,21 @@ def _found(photo: Photo) -> str:
 
 
 def _choices(photo: Photo, chosen: int | None) -> str:
-    """Previous and next face, where there are many, and the whole picture."""
+    """The faces cut out, where there are several, so that those of a crowd can be told apart, and the whole picture."""
     last = len(photo.crops) - 1
-    parts = []
+    faces = ""
     if last > 1:
-        here = -1 if chosen is None or chosen == last else chosen
-        before, after = (here - 1) % last, (here + 1) % last
-        parts.append(
-            f'<button type="button" data-face="{before}" aria-label="Previous face">‹</button>'
-            f'<button type="button" data-face="{after}" aria-label="Next face">›</button>'
+        faces = "".join(
+            f'<button type="button" data-face="{index}" aria-pressed="{str(index == chosen).lower()}" '
+            f'aria-label="Face {index + 1}"><img src="{_thumbnail(crop.picture)}" alt="">'
+            f"<span>{index + 1}</span></button>"
+            for index, crop in enumerate(photo.faces)
         )
-    if not photo.crops[-1].is_face:
-        pressed = str(chosen == last).lower()
-        parts.append(f'<button type="button" data-face="-1" aria-pressed="{pressed}">Whole picture</button>')
-    return f'<span class="choose">{"".join(parts)}</span>'
+        faces = f'<div class="faces" role="group" aria-label="Faces">{faces}</div>'
+    if photo.crops[last].is_face:
+        return faces
+    pressed = str(chosen == last).lower()
+    return f'{faces}<button type="button" data-face="-1" aria-pressed="{pressed}">Whole picture</button>'
 
 
 def render_examples() -> str:

@@ -24,7 +24,7 @@ from demo.cover import NOT_COVERED, render_changes, render_cover
 from demo.evidence_cards import NOT_TESTED, render_evidence
 from demo.example_pictures import EXAMPLES
 from demo.photo import FaceCrop, Photo, cover, read_photo
-from demo.photo_view import NO_FACE, NO_PHOTO, crop_index, render_photo
+from demo.photo_view import NO_FACE, crop_index, render_photo
 from demo.retention import taken_upload
 from demo.takeaway import Takeaway, make_takeaway
 from demo.uploads import UploadError
@@ -233,7 +233,7 @@ class Responses:
 def _hint(visit: Visit) -> str:
     """What to do where there are no results."""
     if visit.photo is None:
-        return f'<p class="hint">{NO_PHOTO} What the models make of it appears here.</p>'
+        return '<p class="hint">What the models make of a face appears here.</p>'
     return f'<p class="hint">{NO_FACE}</p>'
 
 
