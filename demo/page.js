@@ -26,7 +26,8 @@ const writeAddress = () => {
     }
     if (tab === TABS[0]) query.delete("tab"); else query.set("tab", tab);
     const text = query.toString();
-    history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
+    // With the path, because Gradio's page has a base.
+    history.replaceState(null, "", window.location.pathname + (text ? `?${text}` : ""));
     // On a Space the page is in a frame: its address is that of the page around it.
     if (window.parent !== window) window.parent.postMessage({queryString: text}, "https://huggingface.co");
 };
