@@ -11,18 +11,17 @@ from demo.markup import all_of, in_words, listed, percent
 from fer_models import Explanation
 from fer_models.architectures import MODELS
 from fer_models.checkpoints import EvaluationError
-from fer_models.evaluation.conformal import conformal_threshold
+from fer_models.evaluation.conformal import mass_threshold
 from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.results import Evaluation, check_same_images
-from fer_models.inference import prediction_set
-from fer_models.inference.probabilities import set_members
+from fer_models.inference import likeliest_set
 
 # From this share of equal answers on, models count as one voice.
 COUNT_AS_ONE = 0.95
 
-# The verdict names as many emotions as it takes to contain the label in 80 % of FER-2013's faces, and is unsure if that
-# is more than one. Then even the likeliest is wrong about every other time; where it names one, it is right about as
-# often as promised (`Record` holds the figures).
+# The verdict names the likeliest emotions until they contain the label in 80 % of FER-2013's faces, and is unsure if it
+# takes more than one. Then even the likeliest is wrong more often than right; where it names one, that is right four
+# times of five or more (`Record` holds the figures).
 VERDICT_COVERAGE = 0.8
 
 # The verdict names at most so many emotions.
@@ -37,14 +36,15 @@ class Record:
 
     Attributes:
         voices: names of the models; those that nearly always agree are one voice.
-        threshold: of the verdict's prediction set, fitted to the validation split; None if it is not known.
+        mass: the probability that the emotions a verdict names must have together, fitted to the validation split; None
+            if it is not known.
         sure_share, sure_accuracy, unsure_accuracy: on the test split: how often the verdict names one emotion, and how
             often its likeliest emotion is right where it does and where it does not; None where there is no such face.
         mirror: what `mirror_test` found for each model, by name.
     """
 
     voices: Voices
-    threshold: float | None = None
+    mass: float | None = None
     sure_share: float | None = None
     sure_accuracy: float | None = None
     unsure_accuracy: float | None = None
@@ -98,13 +98,13 @@ def known_record(results: Mapping[str, Evaluation], names: Sequence[str]) -> Rec
     if len({answers.shape for answers in validation.values()}) > 1 or not all(map(len, validation.values())):
         return Record(voices, mirror=mirror)
     first = known[0].predictions
-    threshold = conformal_threshold(first.validation_labels, mean_of_voices(validation, voices), VERDICT_COVERAGE)
+    mass = mass_threshold(first.validation_labels, mean_of_voices(validation, voices), VERDICT_COVERAGE)
     together = mean_of_voices(test, voices)
-    sure = set_members(together, threshold).sum(axis=1) == 1
+    sure = together.max(axis=1) >= mass
     right = together.argmax(axis=1) == first.labels
     return Record(
         voices,
-        threshold,
+        mass,
         sure_share=float(sure.mean()),
         sure_accuracy=float(right[sure].mean()) if sure.any() else None,
         unsure_accuracy=float(right[~sure].mean()) if not sure.all() else None,
@@ -118,9 +118,9 @@ def mean_of_voices(probabilities: Mapping[str, np.ndarray], voices: Voices) -> n
 
 
 def judge(explanations: Sequence[Explanation], record: Record) -> Verdict:
-    """The verdict on a face; without a threshold it names the likeliest emotion."""
+    """The verdict on a face; where `Record.mass` is not known, it names the likeliest emotion."""
     probabilities = mean_of_voices({each.model_name: each.probabilities for each in explanations}, record.voices)
-    return Verdict(prediction_set(probabilities, record.threshold or 0.0), probabilities)
+    return Verdict(likeliest_set(probabilities, record.mass or 0.0), probabilities)
 
 
 def who_says_what(explanations: Sequence[Explanation], voices: Voices) -> str:
@@ -173,8 +173,9 @@ def how_often_right(record: Record, count: int) -> str:
     return (
         f"On FER-2013's test faces, {who} right {percent(record.sure_accuracy)} of the time where the verdict names "
         f"one emotion, as it does for {percent(record.sure_share)} of them, and {percent(record.unsure_accuracy)} "
-        "where it is unsure. A verdict is unsure if it takes more than one emotion to contain the raters' label for "
-        f"{percent(VERDICT_COVERAGE)} of the faces. Each answer is the mean over the face and its mirror image."
+        f"where it is unsure. It names the likeliest emotions until together they have {percent(record.mass or 0)}: "
+        f"then the raters' label is among them for {percent(VERDICT_COVERAGE)} of the faces. Each answer is the mean "
+        "over the face and its mirror image."
     )
 
 

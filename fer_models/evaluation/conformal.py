@@ -12,7 +12,7 @@ import numpy as np
 
 from fer_models.emotions import EMOTIONS
 from fer_models.evaluation.metrics import wilson_interval
-from fer_models.inference.probabilities import set_members
+from fer_models.inference.probabilities import mass_before, set_members
 
 COVERAGE = 0.9
 
@@ -34,6 +34,25 @@ def conformal_threshold(labels: np.ndarray, probabilities: np.ndarray, coverage:
     scores = np.sort(1 - probabilities[np.arange(len(labels)), labels])
     k = ceil(coverage * (len(scores) + 1))
     return float(scores[k - 1]) if k <= len(scores) else 1.0
+
+
+def mass_threshold(labels: np.ndarray, probabilities: np.ndarray, coverage: float) -> float:
+    """The probability that the likeliest emotions must have together, to contain the true one as often as `coverage`.
+
+    These sets (`likeliest_set`) are larger where the probabilities are spread over many emotions, while those of
+    `conformal_threshold` have the smallest size on average. They are the adaptive sets of Romano, Sesia and Candès
+    (2020, arXiv:2006.02544) without their randomisation: an emotion's score is the probability of all likelier ones.
+
+    Args:
+        labels, probabilities, coverage: as in `conformal_threshold`.
+
+    Returns:
+        A value in [0, 1]; 1 where there are too few images.
+    """
+    scores = np.sort(mass_before(probabilities)[np.arange(len(labels)), labels])
+    k = ceil(coverage * (len(scores) + 1))
+    # The next larger number, because the k-th emotion itself must be in its set.
+    return float(np.nextafter(scores[k - 1], 1)) if k <= len(scores) else 1.0
 
 
 def summarise_sets(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fer_models.inference.prediction import (
     views_of,
     with_mirror,
 )
-from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
+from fer_models.inference.probabilities import jensen_shannon, likeliest_set, prediction_set, to_probabilities
 
 __all__ = [
     "FaceImage",
@@ -21,6 +21,7 @@ __all__ = [
     "batched",
     "exclusive",
     "jensen_shannon",
+    "likeliest_set",
     "predict",
     "prediction_set",
     "preprocess",

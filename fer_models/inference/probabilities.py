@@ -33,6 +33,27 @@ def set_members(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     return members
 
 
+def likeliest_set(probabilities: np.ndarray, mass: float) -> tuple[str, ...]:
+    """Returns the likeliest emotions that together have a probability of at least `mass`, most likely first.
+
+    Args:
+        probabilities: floats (7,) in the order of EMOTIONS.
+        mass: in [0, 1]; `mass_threshold` fits it to a coverage.
+
+    Returns:
+        One to seven emotions, as few as possible.
+    """
+    before = mass_before(probabilities)
+    likeliest, *others = np.argsort(-probabilities, kind="stable")
+    return tuple(EMOTIONS[i] for i in (likeliest, *(i for i in others if before[i] < mass)))
+
+
+def mass_before(probabilities: np.ndarray) -> np.ndarray:
+    """The total probability of the emotions that are likelier than each one, (..., 7) from (..., 7)."""
+    is_likelier = probabilities[..., None, :] > probabilities[..., :, None]
+    return (is_likelier * probabilities[..., None, :]).sum(axis=-1)
+
+
 def jensen_shannon(distributions: np.ndarray) -> float:
     """Generalised Jensen-Shannon divergence (Lin 1991, section IV), divided by its maximum.
 
