@@ -44,7 +44,7 @@ def render_photo(photo: Photo | None, chosen: int | None, problem: str = "") -> 
 
 
 def _has_box(photo: Photo, index: int) -> bool:
-    """The whole picture has none, unless it is all there is."""
+    """The whole picture has none, even if it is one face."""
     return photo.crops[index].is_face and len(photo.crops) > 1
 
 
@@ -78,7 +78,7 @@ def _choices(photo: Photo, chosen: int | None) -> str:
     parts = []
     if last > 1:
         here = -1 if chosen is None or chosen == last else chosen
-        before, after = (here - 1) % last, (here + 1) % last
+        before, after = (here - 1 if here > 0 else last - 1), (here + 1) % last
         parts.append(
             f'<button type="button" data-face="{before}" aria-label="Previous face">‹</button>'
             f'<button type="button" data-face="{after}" aria-label="Next face">›</button>'
