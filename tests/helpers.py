@@ -102,7 +102,7 @@ def _articles(kind: str, html: str) -> dict[str, str]:
 def words(html: str) -> str:
     """What a visitor reads without opening the explanations of terms: no tags, no hints, single spaces."""
     html = re.sub(r'<span class="tip".*?</span>', "", html, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+    return " ".join(re.sub(r"</?[a-z][^>]*>", " ", html).split())
 
 
 def texts(page: gr.Blocks) -> str:

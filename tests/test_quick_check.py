@@ -64,8 +64,12 @@ def test_a_map_of_the_centre_is_no_better_than_the_centre():
 
 
 def test_a_map_of_the_wrong_place_is_worse():
-    check = quick_check(Brightness(CORNER), FACE, (~CORNER).astype(float), HAPPY)
-    assert check.shown == pytest.approx(0, abs=0.01) and check.finding in ("worse", "not chance")
+    dots = np.zeros((48, 48), bool)
+    dots[:36:4, ::4] = True
+    bottom = np.zeros((48, 48))
+    bottom[38:] = 1
+    check = quick_check(Brightness(dots, gain=3), np.where(dots, 255, 0).astype(np.uint8), bottom, HAPPY)
+    assert check.shown == pytest.approx(0, abs=0.001) and check.finding == "worse"
     even = np.full((48, 48), 200, np.uint8)  # is filled in as it was
     assert quick_check(Brightness(CORNER), even, CORNER.astype(float), HAPPY).finding == "nothing"
 
