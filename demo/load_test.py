@@ -157,7 +157,7 @@ def do(deed: str, guest: Visitor, chance: random.Random) -> None:
             guest.fire("evidence", "select")
         case "broken file":
             guest.upload(chance.choice(BROKEN))
-            if 'class="problem" role' not in guest.values["photo"]:
+            if 'class="photo empty"' not in guest.values["photo"]:
                 raise VisitError("A broken file was not refused.")
             do("example", guest, chance)  # for what comes next there must be a face
 

@@ -162,11 +162,13 @@ class Responses:
                         _report_test, progress, stop, len(tested), len(visit.explanations), found.model_name
                     )
                     tested.append(examine(self.models[found.model_name], visit.crop, found, report))
+                    if self._tests.get(session) is not stop:
+                        raise Stopped
                     yield render_evidence(tested, is_running=len(tested) < len(visit.explanations))
         except Stopped:
-            # New results, which end a test as well, have put another text in this place.
-            if self._tests.get(session) is stop:
-                yield render_evidence(tested, was_stopped=True)
+            # New results, which end a test as well, have put another text in this place. It is said again, because
+            # Gradio repeats what a handler yielded last when the handler ends.
+            yield render_evidence(tested, was_stopped=True) if self._tests.get(session) is stop else NOT_TESTED
         finally:
             if self._tests.get(session) is stop:
                 del self._tests[session]

@@ -84,6 +84,8 @@ def known_record(results: Mapping[str, Evaluation], names: Sequence[str]) -> Rec
         results: stored evaluations by model name.
         names: the models that are asked.
     """
+    if not names:
+        return Record(())
     try:
         known = [results[name] for name in names]
         check_same_images(known)
@@ -151,7 +153,7 @@ def what_the_mirror_says(explanations: Sequence[Explanation], record: Record) ->
         return f"{who} the mirror image the same answer."
     who = listed([MODELS[name].title for name in changed])
     if len(changed) == len(explanations) > 1:
-        who = f"{all_of(len(explanations))} models"
+        who = f"{all_of(len(explanations))} models".lower()
     verb, their, it = ("changes", "its", "it does") if len(changed) == 1 else ("change", "their", "a model does")
     sentence = f"Mirrored, {who} {verb} {their} answer."
     found = [(record.mirror or {}).get(name) for name in changed]

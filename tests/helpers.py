@@ -7,12 +7,17 @@ import zlib
 import gradio as gr
 import numpy as np
 import torch
+from PIL import Image
 
-from demo.responses import OWN_PREDICTION
-from fer_models import EMOTIONS, Explanation
+from demo.example_pictures import EXAMPLES
+from demo.photo import FaceCrop
+from fer_models import EMOTIONS, EmotionModel, Explanation, create_model
 from fer_models.data.fer2013 import Split
+from fer_models.evidence import MEAN_LANDMARKS
+from fer_models.faces import Square
 
-DEFAULTS = (OWN_PREDICTION, -1, "gradcam")
+PORTRAIT = EXAMPLES["eileen-collins"].path
+CROPPED_FACE = EXAMPLES["48-pixels"].path
 
 
 def pattern(label: int, variant: int) -> np.ndarray:
@@ -35,18 +40,24 @@ def png_start(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + struct.pack(">I", 1000) + b"IDAT"
 
 
-def explanation(name: str, emotion: str, share: float, **changes: object) -> Explanation:
-    """A hand-made one: `share` for one emotion and the rest evenly for the others."""
+def sure_of(emotion: str, share: float = 1.0) -> np.ndarray:
+    """Probabilities: `share` for one emotion and the rest evenly for the others."""
     probabilities = np.full(7, (1 - share) / 6, np.float32)
     probabilities[EMOTIONS.index(emotion)] = share
+    return probabilities
+
+
+def explanation(name: str, emotion: str, share: float, mirrored: str | None = None, **changes: object) -> Explanation:
+    """A hand-made one, see `sure_of`; if `mirrored` is given, the views say `emotion` and `mirrored`."""
+    probabilities = sure_of(emotion, share)
     values = {
         "model_name": name,
         "method": "gradcam",
         "stage": "layer4",
         "target": EMOTIONS.index(emotion),
         "probabilities": probabilities,
-        "views": probabilities[None],
-        "logits": np.log(probabilities),
+        "views": np.stack([probabilities, sure_of(mirrored or emotion, share)]),
+        "logits": np.log(probabilities.clip(1e-9)),
         "heatmap": np.eye(7, dtype=np.float32),
         "class_maps": None,
         "spatial_attention": None,
@@ -56,10 +67,42 @@ def explanation(name: str, emotion: str, share: float, **changes: object) -> Exp
     return Explanation(**values | changes)
 
 
-def cards(results: str) -> dict[str, str]:
+def make_crop(pixels: np.ndarray) -> FaceCrop:
+    return FaceCrop(Image.fromarray(pixels), pixels, np.float32(MEAN_LANDMARKS), Square(np.array([24.0, 24.0]), 48))
+
+
+def half_black() -> FaceCrop:
+    """Upper half black, lower half at 200: a mean grey of 100."""
+    return make_crop(np.repeat(np.uint8([0, 200]), 24 * 48).reshape(48, 48))
+
+
+def tiny_models() -> dict[str, EmotionModel]:
+    """Two fast, untrained models, one of them with attention that depends on the face."""
+    torch.manual_seed(0)
+    models = {name: create_model(name, widths=[4, 4, 4]).eval() for name in ("baseline_cnn", "attn_cnn")}
+    torch.nn.init.ones_(models["attn_cnn"].spatial_attention.bn.weight)
+    return models
+
+
+def columns(results: str) -> dict[str, str]:
+    """The HTML of each model's column, by title."""
+    return _articles("model", results)
+
+
+def cards(html: str) -> dict[str, str]:
     """The HTML of each model's card, by title."""
-    found = re.findall(r'<article class="card".*?</article>', results, re.DOTALL)
-    return {re.search("<h3>(.*)</h3>", card)[1]: card for card in found}
+    return _articles("card", html)
+
+
+def _articles(kind: str, html: str) -> dict[str, str]:
+    found = re.findall(rf'<article class="{kind}".*?</article>', html, re.DOTALL)
+    return {re.search("<h3>(.*)</h3>", article)[1]: article for article in found}
+
+
+def words(html: str) -> str:
+    """What a visitor reads without opening the explanations of terms: no tags, no hints, single spaces."""
+    html = re.sub(r'<span class="tip".*?</span>', "", html, flags=re.DOTALL)
+    return " ".join(re.sub(r"</?[a-z][^>]*>", " ", html).split())
 
 
 def texts(page: gr.Blocks) -> str:
