@@ -54,7 +54,7 @@ def render_changes(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], cells: 
     rows = "".join(_row(MODELS[name].title, *pair) for name, pair in answers.items())
     changed = [name for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
     return f"""
-    <p class="changes" role="status">{_covered(cells, crop)} {_who_changes(changed, len(answers))}</p>
+    <p class="changes" data-said>{_covered(cells, crop)} {_who_changes(changed, len(answers))}</p>
     <table class="plain lined">
       <tr><td></td><th scope="col">before</th><th scope="col">covered</th></tr>{rows}
     </table>"""

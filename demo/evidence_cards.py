@@ -22,14 +22,16 @@ face is an example; “Trust the maps?” shows what holds for many.</p>"""
 NOT_TESTED = """\
 <p class="hint">The full test removes more and more of the face, randomises the networks, and makes attention uniform:
 several hundred forward passes, up to a minute. <button type="button" data-test>Test these maps</button></p>"""
-RUNNING = '<p class="hint" role="status">Testing … <button type="button" data-stop>Stop</button></p>'
+# What is said aloud, see SAY in `demo.layout`.
+RUNNING = '<p class="hint"><span data-said>Testing …</span> <button type="button" data-stop>Stop</button></p>'
 STOPPED = """\
-<p class="hint" role="status">Stopped. <button type="button" data-test>Test these maps</button></p>"""
+<p class="hint"><span data-said>Stopped.</span> <button type="button" data-test>Test these maps</button></p>"""
+FINISHED = '<p class="unseen" data-said>The maps are tested.</p>'
 
 
 def render_evidence(tested: Sequence[Evidence], is_running: bool = False, was_stopped: bool = False) -> str:
     """A card for each map that has been tested so far, and whether more are to come."""
-    status = RUNNING if is_running else STOPPED if was_stopped else ""
+    status = RUNNING if is_running else STOPPED if was_stopped else FINISHED if tested else ""
     if not tested:
         return status
     cards = "".join(_card(evidence) for evidence in tested)

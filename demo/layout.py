@@ -50,10 +50,15 @@ CHANNEL = """document.addEventListener("fer-lens:{name}", event => {{
     trigger("select");
 }})"""
 TELL_RESULTS = """watch("value", () => document.dispatchEvent(new CustomEvent("fer-lens:results")))"""
-EVIDENCE = """element.addEventListener("click", event => {
-    if (event.target.matches("[data-test]")) trigger("select");
-    if (event.target.matches("[data-stop]")) { event.target.disabled = true; trigger("clear"); }
+SAY = """watch("value", () => {
+    const detail = element.querySelector("[data-said]")?.textContent;
+    document.dispatchEvent(new CustomEvent("fer-lens:say", {detail}));
 })"""
+EVIDENCE = f"""{SAY}
+element.addEventListener("click", event => {{
+    if (event.target.matches("[data-test]")) trigger("select");
+    if (event.target.matches("[data-stop]")) {{ event.target.disabled = true; trigger("clear"); }}
+}})"""
 # Badges come after the results; those of an earlier analysis are too late.
 PLACE_BADGES = """watch("value", () => {
     const {analysis, badges} = props.value ?? {};
@@ -140,7 +145,7 @@ def _build_analysis_tab(responses: Responses) -> None:
             photo = gr.HTML(first_photo, apply_default_css=False, js_on_load=SCRIPTS["photo"], elem_id="photo")
             gr.HTML(render_examples(), apply_default_css=False, js_on_load=None, elem_id="examples")
             face = gr.HTML(first_cover, apply_default_css=False, js_on_load=SCRIPTS["cover"], elem_id="cover")
-            changes = gr.HTML(first_changes, apply_default_css=False, js_on_load=None, elem_id="changes")
+            changes = gr.HTML(first_changes, apply_default_css=False, js_on_load=SAY, elem_id="changes")
         with gr.Column(elem_id="right"):
             gr.HTML(render_controls(), apply_default_css=False, js_on_load=None, elem_id="controls")
             results = gr.HTML(first_results, apply_default_css=False, js_on_load=TELL_RESULTS, elem_id="results")

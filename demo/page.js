@@ -10,11 +10,19 @@ let view = {...DEFAULTS}, tab = TABS[0], showsResults = true;
 
 // ---- The address ----
 
+// Whatever the page does not offer counts as not asked for.
+const isOffered = (key, value) => {
+    if (key === "face") return value === "whole" || /^[1-9]\d{0,2}$/.test(value);
+    const quoted = `"${CSS.escape(value)}"`;
+    return document.querySelector(
+        key === "example" ? `[data-example=${quoted}]` : `[data-set=${key}][data-value=${quoted}], [data-set=${key}] option[value=${quoted}]`
+    );
+};
 const readAddress = () => {
     const query = new URLSearchParams(window.location.search);
     const asked = {};
-    for (const key of KEYS) if (query.get(key)) asked[key] = query.get(key);
-    if ("face" in asked) asked.face = asked.face === "whole" ? -1 : (parseInt(asked.face) || 1) - 1;
+    for (const key of KEYS) if (query.get(key) && isOffered(key, query.get(key))) asked[key] = query.get(key);
+    if ("face" in asked) asked.face = asked.face === "whole" ? -1 : asked.face - 1;
     return [asked, TABS.includes(query.get("tab")) ? query.get("tab") : TABS[0]];
 };
 const writeAddress = () => {
@@ -55,21 +63,23 @@ const ask = changes => {
 };
 document.addEventListener("fer-lens:ask", event => ask(event.detail));
 
+// Tabs that do not fit beside the others stand in a menu. A tab's first word is its name in the address.
+const TAB_BUTTONS = "#tabs [role=tab], #tabs .overflow-dropdown button";
+const tabName = button => button.textContent.trim().split(" ")[0].toLowerCase();
+
 document.addEventListener("click", event => {
-    const button = event.target.closest("button, .tab-link");
+    const button = event.target.closest("button");
     if (!button) return;
     const {example, face, set, value} = button.dataset;
     if (example) {
         ask({example, upload: "", face: null});
-        if (window.innerWidth < 800) document.querySelector("#results").scrollIntoView({behavior: "smooth"});
+        const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+        if (window.innerWidth < 800) document.querySelector("#results").scrollIntoView({behavior: isStill ? "auto" : "smooth"});
     }
     if (face !== undefined) ask({face: Number(face)});
     if (set) ask({[set]: value});
     if (button.dataset.download) document.dispatchEvent(new CustomEvent("fer-lens:download", {detail: button.dataset.download}));
-    if (button.getAttribute("role") === "tab") {
-        const index = [...button.parentElement.querySelectorAll("[role=tab]")].indexOf(button);
-        if (TABS[index]) { tab = TABS[index]; writeAddress(); }
-    }
+    if (button.matches(TAB_BUTTONS) && TABS.includes(tabName(button))) { tab = tabName(button); writeAddress(); }
 });
 document.addEventListener("change", event => {
     if (event.target.matches("select[data-set]")) ask({[event.target.dataset.set]: event.target.value});
@@ -81,6 +91,10 @@ document.addEventListener("input", event => {
 
 // ---- What new results need ----
 
+// Screen readers read what is written into a place that was there before.
+const say = text => { if (text) document.querySelector("#announcer").textContent = text; };
+document.addEventListener("fer-lens:say", event => say(event.detail));
+
 // Gradio writes new HTML over the old, which closes what was open.
 document.addEventListener("toggle", event => {
     const name = event.target.dataset?.name;
@@ -89,17 +103,17 @@ document.addEventListener("toggle", event => {
 }, true);
 document.addEventListener("fer-lens:results", () => {
     for (const name of [...open]) document.querySelector(`#results details[data-name=${name}]`)?.setAttribute("open", "");
-    document.querySelector("#results").removeAttribute("aria-busy");
-    const verdict = document.querySelector("#results .verdict h2");
-    document.querySelector("#announcer").textContent = verdict ? verdict.textContent : "";
+    if (!document.querySelector("#results [data-waiting]")) document.querySelector("#results").removeAttribute("aria-busy");
+    say(document.querySelector("#results :is(.verdict h2, .hint, .problem)")?.textContent);
 });
 
 // ---- The start ----
 
-const [asked, askedTab] = readAddress();
 const start = () => {
-    if (askedTab !== TABS[0]) document.querySelectorAll("[role=tab]")[TABS.indexOf(askedTab)]?.click();
-    if (Object.keys(asked).length) ask(asked); else mark();
+    const [asked, askedTab] = readAddress();
+    if (askedTab !== TABS[0]) [...document.querySelectorAll(TAB_BUTTONS)].find(button => tabName(button) === askedTab)?.click();
+    if (Object.keys(asked).some(key => asked[key] !== DEFAULTS[key])) ask(asked); else mark();
 };
-const wait = () => document.querySelector(".controls") && document.querySelector("#results") ? start() : requestAnimationFrame(wait);
+const isThere = () => ["#tabs [role=tab]", "[data-example]", ".controls", "#results"].every(part => document.querySelector(part));
+const wait = () => isThere() ? start() : requestAnimationFrame(wait);
 wait();

@@ -119,7 +119,7 @@ class Responses:
             if view.source != visit.source:
                 visit = self._opened(view, partial(_report_search, progress))
                 changes = NOT_COVERED
-                waiting = '<p class="hint">Asking the models …</p>' if visit.photo else _hint(visit)
+                waiting = '<p class="hint" data-waiting>Asking the models …</p>' if visit.photo else _hint(visit)
                 yield visit, render_photo(visit.photo, None, visit.problem), waiting, "", "", ""
             yield self._shown(view, visit, changes, progress)
 

@@ -203,7 +203,8 @@ def _region_tables(measured: Measured) -> str:
             if found["faces"] >= FEW_FACES
         )
         drawn.append(
-            f'<div class="scrolling"><table class="regions-by-emotion"><caption>{escape(MODELS[name].title)}</caption>'
+            f'<div class="scrolling" tabindex="0" role="region" aria-label="{escape(MODELS[name].title)}, regions">'
+            f'<table class="regions-by-emotion"><caption>{escape(MODELS[name].title)}</caption>'
             f"<thead><tr><td></td>{head}</tr></thead><tbody>{_region_row('share of the area', area, area)}"
             f"{_region_row('centred Gaussian', gaussian, area)}{rows}</tbody></table></div>"
         )

@@ -2,56 +2,157 @@
 
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE = 120  # seconds; an analysis takes one or two on an idle machine
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+# Gives a file to the page as the clipboard (a paste) or the mouse (a drop) does.
+HAND_OVER = """
+const [place, kind, name, type, base64, size] = arguments;
+const content = size ? new Uint8Array(size) : Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+const data = new DataTransfer();
+data.items.add(new File([content], name, {type}));
+const options = {bubbles: true, cancelable: true};
+const event = kind === "paste"
+    ? new ClipboardEvent(kind, {...options, clipboardData: data}) : new DragEvent(kind, {...options, dataTransfer: data});
+document.querySelector(place).dispatchEvent(event);"""
 
 
 class Page:
     """What a visitor does and sees."""
 
     def __init__(self, browser: webdriver.Chrome, address: str) -> None:
-        self.browser = browser
-        browser.get(address)
-        self.wait(lambda: self.all("#examples input"))
+        self.browser, self.address = browser, address
+
+    def open(self, query: str = "") -> None:
+        """Opens the page, or opens it again, and waits until it shows what the query asks for."""
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")  # Gradio reports it as an error that its connection ends when a page is left
+        self.browser.get(f"{self.address}/{query}")
+        self.wait(lambda: self.count("[data-example][aria-pressed=true]"))  # it has read its address
+        self.wait(self.is_settled)
+
+    # ---- What is there ----
 
     def wait(self, condition) -> None:
-        WebDriverWait(self.browser, PATIENCE, poll_frequency=0.1).until(lambda _: condition())
+        waiting = WebDriverWait(self.browser, PATIENCE, 0.1, ignored_exceptions=[StaleElementReferenceException])
+        waiting.until(lambda _: condition())
 
-    def all(self, selector: str) -> list:
+    def script(self, script: str, *arguments: object):
+        return self.browser.execute_script(script, *arguments)
+
+    def all(self, selector: str) -> list[WebElement]:
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
+    def one(self, selector: str) -> WebElement:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def count(self, selector: str) -> int:
+        return self.script("return document.querySelectorAll(arguments[0]).length", selector)
+
     def text(self, selector: str) -> str:
-        return self.all(selector)[0].text
+        """What the first such element says, seen or not; "" if there is none."""
+        said = self.script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+        return " ".join(said.split())
 
-    def upload(self, path: Path) -> None:
-        self.all("input[type=file]")[0].send_keys(str(path))
+    def boxes(self, selector: str) -> list[dict[str, float]]:
+        """Where such elements are on the screen: left, top, right, bottom, width and height in pixels."""
+        return self.script(
+            "return [...document.querySelectorAll(arguments[0])].map(part => part.getBoundingClientRect().toJSON())",
+            selector,
+        )
 
-    def choose(self, label: str, option: str) -> None:
-        """Picks an option of a dropdown."""
-        box = self.all(f"input[aria-label='{label}']")[0]
-        box.click()
-        self.wait(lambda: self.all("ul[role=listbox]"))
-        next(item for item in self.all("ul[role=listbox] li") if option in item.text).click()
-
-    def set_opacity(self, percent: int) -> None:
-        box = self.all("input[type=number]")[0]
-        box.send_keys(Keys.CONTROL, "a")
-        box.send_keys(str(percent), Keys.TAB)
-        self.wait(lambda: float(self.all(".overlay img")[0].value_of_css_property("opacity")) == percent / 100)
-
-    def picture(self, element) -> np.ndarray:
+    def picture(self, element: WebElement) -> np.ndarray:
         """float (H, W, 3): the pixels on the screen once nothing moves any more, without the rounded corners."""
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        self.script("arguments[0].scrollIntoView({block: 'center'})", element)
         before = None
         while (screenshot := element.screenshot_as_png) != before:
             before = screenshot
             time.sleep(0.3)
         return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"), dtype=float)[12:-12, 12:-12]
+
+    def errors(self) -> list[str]:
+        """What the browser has reported since it was last asked."""
+        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+    # ---- The view ----
+
+    @property
+    def analysis(self) -> str:
+        """The number of the analysis that is shown; "" for none."""
+        return self.script("return document.querySelector('.analysis')?.dataset.analysis ?? ''")
+
+    @property
+    def face(self) -> str:
+        """The picture below the maps, which tells which face the results are of."""
+        return self.script("return document.querySelector('.analysis')?.style.getPropertyValue('--face') ?? ''")
+
+    @property
+    def ring(self) -> list[str]:
+        """The names of the faces that are marked in the photo."""
+        return [box.get_attribute("aria-label") for box in self.all(".face-box[aria-pressed=true]")]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What the page's address asks for."""
+        return self.script("return Object.fromEntries(new URLSearchParams(location.search))")
+
+    def is_settled(self) -> bool:
+        """Whether all that was asked for is shown."""
+        return self.count(":is(#photo, #results):is([aria-busy], :has([aria-busy]))") == 0
+
+    @contextmanager
+    def new_results(self) -> Iterator[None]:
+        """Waits, after what is done inside, for another analysis."""
+        before = self.analysis
+        yield
+        self.wait(lambda: self.analysis not in ("", before) and self.is_settled())
+
+    # ---- What a visitor does ----
+
+    def click(self, selector: str) -> None:
+        element = self.one(selector)
+        self.script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        element.click()
+
+    def choose(self, key: str, value: str) -> None:
+        """Picks an option of one of the lists, which have to be unfolded."""
+        self.click(f"select[data-set={key}] option[value='{value}']")
+
+    def unfold(self, name: str) -> None:
+        self.click(f"details[data-name={name}] > summary")
+
+    def upload(self, path: Path) -> None:
+        self.one("[data-file]").send_keys(str(path))
+
+    def hand_over(self, place: str, kind: str, name: str, content: str = "", size: int = 0) -> None:
+        """Pastes or drops a file: base64 `content`, or `size` zeros."""
+        self.script(HAND_OVER, place, kind, name, "image/jpeg", content, size)
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def open_tab(self, name: str) -> None:
+        next(tab for tab in self.all("[role=tab]") if name in tab.text).click()
+
+    @contextmanager
+    def screen(self, width: int, height: int) -> Iterator[None]:
+        """A window whose inside has this size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            yield
+        finally:
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

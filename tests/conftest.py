@@ -15,9 +15,8 @@ import torch
 from PIL import Image
 from selenium import webdriver
 
-from demo.responses import EXAMPLES_DIR
 from fer_models import MODEL_NAMES, CheckpointError, create_model, load_model
-from fer_models.checkpoints import save_checkpoint
+from fer_models.checkpoints import default_weights_dir, save_checkpoint
 from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
 from tests.browser import PATIENCE, Page
@@ -77,8 +76,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped checkpoints, or untrained ones if they are not all there."""
     try:
         for name in MODEL_NAMES:
-            load_model(name, ROOT / "weights")
-        return ROOT / "weights"
+            load_model(name, default_weights_dir())
+        return default_weights_dir()
     except CheckpointError:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("weights")
@@ -139,6 +138,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         "--disable-component-update",
         "--disable-sync",
         "--force-color-profile=srgb",
+        "--use-fake-device-for-media-stream",  # a camera
+        "--use-fake-ui-for-media-stream",  # whose use is allowed
         "--window-size=1280,900",
         f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):
@@ -149,19 +150,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 
 @pytest.fixture
-def page(browser: webdriver.Chrome, server: tuple[str, Path]) -> Iterator[Page]:
-    """A freshly opened page; at the end neither the browser nor the server may have seen an error."""
+def unopened(browser: webdriver.Chrome, server: tuple[str, Path]) -> Iterator[Page]:
+    """A page that is still to be opened; at the end neither the browser nor the server may have seen an error."""
     address, log = server
-    browser.get("about:blank")
-    browser.get_log("browser")  # Gradio reports it as an error that its connection ends when a page is left
-    yield Page(browser, address)
-    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    page = Page(browser, address)
+    yield page
+    assert page.errors() == []
     assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture
-def analysed(page: Page) -> Page:
-    """A page that shows the analysis of a portrait."""
-    page.upload(EXAMPLES_DIR / "eileen_collins.jpg")
-    page.wait(lambda: len(page.all(".card")) == len(MODEL_NAMES))
-    return page
+def page(unopened: Page) -> Page:
+    """A freshly opened page, which shows the analysis of the opening example."""
+    unopened.open()
+    return unopened
