@@ -15,6 +15,7 @@ from fer_models.evaluation.conformal import mass_threshold
 from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.results import Evaluation, check_same_images
 from fer_models.inference import likeliest_set
+from fer_models.inference.probabilities import mass_before
 
 # From this share of equal answers on, models count as one voice.
 COUNT_AS_ONE = 0.95
@@ -102,7 +103,7 @@ def known_record(results: Mapping[str, Evaluation], names: Sequence[str]) -> Rec
     first = known[0].predictions
     mass = mass_threshold(first.validation_labels, mean_of_voices(validation, voices), VERDICT_COVERAGE)
     together = mean_of_voices(test, voices)
-    sure = together.max(axis=1) >= mass
+    sure = (mass_before(together) < mass).sum(axis=1) <= 1
     right = together.argmax(axis=1) == first.labels
     return Record(
         voices,

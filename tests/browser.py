@@ -26,7 +26,8 @@ const data = new DataTransfer();
 data.items.add(new File([content], name, {type}));
 const options = {bubbles: true, cancelable: true};
 const event = kind === "paste"
-    ? new ClipboardEvent(kind, {...options, clipboardData: data}) : new DragEvent(kind, {...options, dataTransfer: data});
+    ? new ClipboardEvent(kind, {...options, clipboardData: data})
+    : new DragEvent(kind, {...options, dataTransfer: data});
 document.querySelector(place).dispatchEvent(event);"""
 
 

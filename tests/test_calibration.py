@@ -23,12 +23,12 @@ from fer_models.evaluation.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from fer_models.evaluation.conformal import conformal_threshold, summarise_sets
+from fer_models.evaluation.conformal import conformal_threshold, mass_threshold, summarise_sets
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.metrics import summarise
 from fer_models.evaluation.plots import draw_reliability
 from fer_models.evaluation.results import read_evaluation
-from fer_models.inference.probabilities import jensen_shannon, prediction_set, to_probabilities
+from fer_models.inference.probabilities import jensen_shannon, likeliest_set, prediction_set, to_probabilities
 
 CONFIG = {"widths": [4, 8, 8], "hidden": 16}
 
@@ -162,6 +162,26 @@ def test_members_of_a_set_come_likeliest_first():
     assert prediction_set(probabilities, 0.74) == ("happy",)
     assert prediction_set(probabilities, 0.1) == ("happy",), "never empty"
     assert set(prediction_set(probabilities, 1.0)) == set(EMOTIONS)
+
+
+def test_the_likeliest_emotions_are_named_until_they_have_enough_together():
+    probabilities = np.array([0.05, 0, 0.25, 0.5, 0.125, 0, 0.075])
+    assert likeliest_set(probabilities, 0.5) == ("happy",)
+    assert likeliest_set(probabilities, 0.51) == likeliest_set(probabilities, 0.75) == ("happy", "fear")
+    assert likeliest_set(probabilities, 0.76) == ("happy", "fear", "sad")
+    assert likeliest_set(probabilities, 0) == ("happy",), "never empty"
+    assert likeliest_set(np.array([0.5, 0.5, 0, 0, 0, 0, 0]), 0.1) == ("angry", "disgust"), "equals stay together"
+
+
+def test_the_mass_is_the_score_with_the_corrected_rank():
+    # Before the true, first emotion come 0, 0, 0.6 and 0.75: for 60 % of four and one more faces, the third of them.
+    probabilities = np.zeros((4, 7))
+    probabilities[:, 0], probabilities[:, 1] = [1, 0.75, 0.4, 0.25], [0, 0.25, 0.6, 0.75]
+    labels = np.zeros(4, int)
+    mass = mass_threshold(labels, probabilities, 0.6)
+    assert mass == pytest.approx(0.6) and mass > 0.6
+    assert ["angry" in likeliest_set(row, mass) for row in probabilities] == [True, True, True, False]
+    assert mass_threshold(labels, probabilities, 0.9) == 1
 
 
 def test_summary_of_three_sets_worked_out_by_hand():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo.badges import WAITING
 from demo.cards import map_caption, render_results
 from demo.overlays import heat_layer
 from demo.verdict import Record
@@ -100,7 +101,7 @@ def test_the_verdict_stands_above():
 
 def test_an_unsure_verdict_looks_different():
     found = [replace(each, probabilities=(sure_of("sad") + sure_of("fear")) / 2) for each in of_all()]
-    html = render(found, Record(tuple((name,) for name in MODEL_NAMES), threshold=0.6))
+    html = render(found, Record(tuple((name,) for name in MODEL_NAMES), mass=0.6))
     assert '<div class="verdict unsure">' in html and "<h2>Unsure: fear or sad <small>50 %</small></h2>" in html
 
 
@@ -150,7 +151,7 @@ def test_badges_are_filled_or_left_open():
     found = of_all()
     waiting = columns(render(found, number=7))
     for name, column in zip(MODEL_NAMES, waiting.values(), strict=True):
-        assert f'<div class="badge" data-badge="{name}"></div>' in column
+        assert f'<div class="badge" data-badge="{name}">{WAITING}</div>' in column
     assert 'data-analysis="7"' in render(found, number=7)
     checks = dict.fromkeys(MODEL_NAMES, QuickCheck(0.5, (0.1, 0.1, 0.1), 0.2)) | {"attn_cnn": None}
     filled = columns(render(found, checks=checks))

@@ -86,7 +86,7 @@ def test_the_controls_decide_what_is_explained(responses, portrait):
 def test_each_analysis_has_a_number_of_its_own_and_badges_carry_it(responses, portrait):
     ((visit, _, results, *_),) = ask(responses, portrait, example="48-pixels")
     assert visit.number > portrait.number > 0 and f'data-analysis="{visit.number}"' in results
-    assert re.findall(r'data-badge="(\w+)"></div>', results) == ["baseline_cnn", "attn_cnn"]
+    assert re.findall(r'data-badge="(\w+)"><p class="waiting">', results) == ["baseline_cnn", "attn_cnn"]
     answer = responses.on_checks(visit)
     assert answer["analysis"] == visit.number and list(answer["badges"]) == ["baseline_cnn", "attn_cnn"]
     assert all(badge.startswith("<p class=") for badge in answer["badges"].values())
@@ -97,7 +97,7 @@ def test_whatever_is_asked_is_answered(responses, portrait):
     for asked in (None, [], {"example": "nobody"}, {"face": 3}):
         *_, last = responses.on_view(asked, portrait, "", REQUEST)
         visit, photo, results, face, changes, evidence = last
-        assert visit.photo is None and NO_PHOTO in photo and NO_PHOTO in results
+        assert visit.photo is None and NO_PHOTO in photo and "appears here" in results
         assert (face, changes, evidence) == ("", "", "")
 
 
@@ -105,7 +105,7 @@ def test_the_opening_has_its_checks_already(responses):
     visit, photo, results, *_ = responses.show(View(example="eileen-collins"))
     assert visit.chosen == 0 and "1 face found" in photo
     for column in columns(results).values():
-        assert re.search(r'data-badge="\w+"><p class=', column)
+        assert re.search(r'data-badge="\w+"><p class="(?!waiting)', column)
 
 
 def test_without_models_the_page_says_what_to_do():

@@ -47,8 +47,8 @@ def test_the_verdict_is_on_the_mean_of_the_voices():
     found = [explanation(BASELINE, "happy", 1.0), explanation(RESNET, "sad", 1.0), explanation(CBAM, "sad", 1.0)]
     apart = judge(found, Record(((BASELINE,), (RESNET,), (CBAM,))))
     np.testing.assert_allclose(apart.probabilities[[HAPPY, SAD]], [1 / 3, 2 / 3], rtol=1e-6)
-    assert apart.emotions == ("sad",)  # without a threshold, only the likeliest
-    twins = judge(found, Record(((BASELINE,), (RESNET, CBAM)), threshold=0.6))
+    assert apart.emotions == ("sad",)  # where it is not known, only the likeliest
+    twins = judge(found, Record(((BASELINE,), (RESNET, CBAM)), mass=0.6))
     np.testing.assert_allclose(twins.probabilities[[HAPPY, SAD]], [0.5, 0.5], rtol=1e-6)
     assert twins.headline == "Unsure: happy or sad"
 
@@ -87,7 +87,9 @@ def test_one_sentence_says_who_agrees(emotions, sentence):
 
 def test_twins_are_told_to_count_once():
     said = who_says_what(all_say(*["happy"] * 4), ((BASELINE,), (ATTENTION,), (RESNET, CBAM)))
-    assert said == "All four models say happy. ResNet-50 and ResNet-50 + CBAM nearly always agree, so they count as one."
+    assert (
+        said == "All four models say happy. ResNet-50 and ResNet-50 + CBAM nearly always agree, so they count as one."
+    )
 
 
 # --- the mirror ----------------------------------------------------------------------------------------------------
@@ -161,9 +163,9 @@ def test_the_record_of_three_models():
     """The ResNets always agree, so the voices say happy with (0.9 + 0.8) / 2, 0.85, (0.6 + 0.3) / 2 and 0.25."""
     record = known_record(RESULTS, list(RESULTS))
     assert record.voices == ((ATTENTION,), (RESNET, CBAM))
-    # The eighth of nine scores, for 80 % of ten: of the face to which the voices give 0.5 and 0.3.
-    assert record.threshold == pytest.approx(0.6)
-    # What has 0.4 or more is named: two emotions on the third face only. Wrong is the second face.
+    # The eighth of nine scores, for 80 % of ten: of the face to which the voices give 0.5 and 0.3, so 0.6 to sad.
+    assert record.mass == pytest.approx(0.6)
+    # On the third face only, the likeliest emotion has less: 0.55. Wrong is the second face.
     assert (record.sure_share, record.sure_accuracy) == (0.75, pytest.approx(2 / 3))
     assert record.unsure_accuracy == 1.0
     assert [record.mirror[name]["changed"] for name in RESULTS] == [0.25, 0, 0]
@@ -175,13 +177,13 @@ def test_the_record_of_three_models():
     assert "the model is right" in how_often_right(record, 1)
 
 
-def test_without_validation_faces_there_is_no_threshold():
+def test_without_validation_faces_the_mass_is_not_known():
     results = {name: evaluation((0.9,) * 4, (0.9,) * 4) for name in (BASELINE, RESNET)}
     record = known_record(results, list(results))
-    assert record.voices == ((BASELINE, RESNET),) and record.threshold is None and record.mirror
+    assert record.voices == ((BASELINE, RESNET),) and record.mass is None and record.mirror
     assert how_often_right(record, 2) == ""
     some = known_record(results | {RESNET: RESULTS[RESNET]}, list(results))
-    assert some.threshold is None
+    assert some.mass is None
 
 
 def test_models_that_are_always_sure_leave_the_other_case_open():
