@@ -47,7 +47,9 @@ def test_what_the_model_looks_at_costs_all_and_the_rest_nothing():
     """Removed, the bright corner is filled in from its dark surroundings."""
     model = Brightness(CORNER)
     check = quick_check(model, FACE, CORNER.astype(float), HAPPY)
-    assert model.batches == [6]  # the face, without the map's fifth, the centre and three random fifths
+    assert model.batches == [1, 5]  # the face; without the map's fifth, the centre and three random fifths
+    assert quick_check(model, FACE, CORNER.astype(float), HAPPY, intact=0.5).shown == pytest.approx(0.5 - DARK, abs=0.02)
+    assert model.batches[2:] == [5]
     assert check.shown == pytest.approx(BRIGHT - DARK, abs=0.02)
     assert abs(check.centre) < 1e-6  # the corner stays as it is
     assert len(check.random) == 3 and max(check.random) < check.shown - 0.02

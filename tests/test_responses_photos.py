@@ -157,7 +157,7 @@ def test_examples_are_analysed_and_kept(responses, key):
         "tilted": "1 face found, turned upright.",
         "48-pixels": "The picture is one face already: it is taken whole.",
     }
-    assert f'<p class="found">{said.get(key, "1 face found.")} ' in photo
+    assert f"<p>{said.get(key, '1 face found.')}</p>" in photo
     assert visit.chosen == 0 and len(columns(results)) == 2 and EXAMPLES[key].path.is_file()
 
 
