@@ -51,7 +51,8 @@ def _side_by_side(explanations: Sequence[Explanation]) -> str:
     ]
     rows = "".join(
         f'<tr style="--map: var(--{key}-{name})"><th scope="row">{MODELS[name].title}<small>{words}</small></th>'
-        '<td><div class="bare face"></div></td><td><div class="bare"></div></td><td><div class="overlay"></div></td></tr>'
+        '<td><div class="bare face"></div></td><td><div class="bare"></div></td>'
+        '<td><div class="overlay"></div></td></tr>'
         for name, key, words in maps
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("the face", "the map", "both"))

@@ -23,8 +23,8 @@ class Explanation:
         views: float32 (1, 7), or (2, 7) with `mirrored`: those of the face as it is, and of its mirror image.
         logits: float32 (7,), of the face as it is.
         heatmap: float32 (h, w), not negative and unscaled, so that magnitudes can be compared between emotions.
-        class_maps: float32 (7, h, w), the signed Grad-CAM or HiResCAM maps of all emotions before the ReLU; `heatmap` is
-            the positive part of class_maps[target]. None for the other methods and for shallower stages.
+        class_maps: float32 (7, h, w), the signed Grad-CAM or HiResCAM maps of all emotions before the ReLU; `heatmap`
+            is the positive part of class_maps[target]. None for the other methods and for shallower stages.
         spatial_attention: float32 (h', w'), the factor of each cell's features: a gate in (0, 1), or with softmax
             attention the cell's weight times the number of cells (mean 1). None if the model has no such module.
         channel_attention: float32 (C,) in (0, 1), or None if the model has no such module.
