@@ -42,11 +42,14 @@ def test_each_part_of_the_face_can_be_covered_without_a_brush():
 
 def test_what_is_covered_altogether_is_named():
     share = f"{100 * MASKS['mouth'].mean():.0f} %"
-    assert changes(MASKS["mouth"], attn_cnn=KEPT).startswith(f"Covered, {share} of the picture: mouth. No answer changes.")
+    assert changes(MASKS["mouth"], attn_cnn=KEPT).startswith(
+        f"Covered, {share} of the picture: mouth. No answer changes."
+    )
     both = MASKS["mouth"] | MASKS["nose"]
     assert " of the picture: nose and mouth. " in changes(both, attn_cnn=KEPT)
-    assert "Covered, 100 % of the picture: brows and eyes, nose, mouth, cheeks, chin, forehead and outside the face. " in (
-        changes(np.ones((48, 48), bool), attn_cnn=KEPT)
+    assert (
+        "Covered, 100 % of the picture: brows and eyes, nose, mouth, cheeks, chin, forehead and outside the face. "
+        in (changes(np.ones((48, 48), bool), attn_cnn=KEPT))
     )
 
 

@@ -59,7 +59,9 @@ def test_a_map_of_the_centre_is_no_better_than_the_centre():
     heatmap = np.zeros((6, 6))
     heatmap[2:4, 2:4] = 1
     check = quick_check(Brightness(MIDDLE), FACE, heatmap, HAPPY)
-    assert check.shown == pytest.approx(check.centre, abs=0.02) and check.shown == pytest.approx(BRIGHT - DARK, abs=0.02)
+    assert check.shown == pytest.approx(check.centre, abs=0.02) and check.shown == pytest.approx(
+        BRIGHT - DARK, abs=0.02
+    )
     assert check.finding == "not the centre"
 
 

@@ -87,7 +87,9 @@ def test_one_sentence_says_who_agrees(emotions, sentence):
 
 def test_twins_are_told_to_count_once():
     said = who_says_what(all_say(*["happy"] * 4), ((BASELINE,), (ATTENTION,), (RESNET, CBAM)))
-    assert said == "All four models say happy. ResNet-50 and ResNet-50 + CBAM nearly always agree, so they count as one."
+    assert (
+        said == "All four models say happy. ResNet-50 and ResNet-50 + CBAM nearly always agree, so they count as one."
+    )
 
 
 # --- the mirror ----------------------------------------------------------------------------------------------------
