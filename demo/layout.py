@@ -22,8 +22,9 @@ from fer_models.architectures import MODELS
 
 INTRODUCTION = """\
 <h1>FER Lens</h1>
-<p>{count} models guess which emotion a face shows. See where each of them looks, and whether to believe it.</p>
+<p>{who} which emotion a face shows. See where {each} looks, and whether to believe it.</p>
 <div id="announcer" class="unseen" role="status" aria-live="polite"></div>"""
+ONE_MODEL = ("One model guesses", "it")
 SMALL_PRINT = """\
 <details><summary><b>Read with care.</b> The labels are raters’ guesses of what a face shows, not what a person feels.
 </summary><p>The models learned from FER-2013, which has many wrong labels and does not represent everyone equally, so
@@ -115,8 +116,11 @@ def build_page(
     accuracies = {name: result.metrics["test_flip_averaged"]["accuracy"] for name, result in results.items()}
     responses = Responses(models, accuracies, known_record(results, list(models)), at_once)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
-        introduction = INTRODUCTION.format(count=in_words(len(models) or len(MODELS)).capitalize())
-        gr.HTML(introduction, apply_default_css=False, js_on_load=None, elem_id="introduction")
+        count = len(models) or len(MODELS)
+        who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
+        gr.HTML(
+            INTRODUCTION.format(who=who, each=each), apply_default_css=False, js_on_load=None, elem_id="introduction"
+        )
         for problem in problems if models else [*problems, NO_MODELS]:
             gr.HTML(f'<p class="problem">{escape(problem)}</p>')
         with gr.Tabs(elem_id="tabs"):

@@ -121,7 +121,9 @@ class Responses:
                 changes = NOT_COVERED
                 waiting = '<p class="hint" data-waiting>Asking the models …</p>' if visit.photo else _hint(visit)
                 yield visit, render_photo(visit.photo, None, visit.problem), waiting, "", "", ""
-            yield self._shown(view, visit, changes, progress)
+            shown = self._shown(view, visit, changes, progress)
+            self.on_leave(request)  # a test that was started meanwhile
+            yield shown
 
     def show(self, view: View) -> Shown:
         """What the page is to show when it is opened, with the quick checks of the maps."""

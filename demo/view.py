@@ -9,7 +9,7 @@ from fer_models import EMOTIONS, METHODS
 
 FIRST_LAYER = next(iter(LAYERS))
 
-# At the last layer with a grid it is Grad-CAM times a constant for all models but one: behind the last stage of
+# At the last layer with a grid it is the same as Grad-CAM for all models but one: behind the last stage of
 # `baseline_cnn` the places are told apart, and Grad-CAM averages that away.
 DEFAULT_METHOD = "hirescam"
 

@@ -133,6 +133,41 @@ def test_a_map_without_evidence_is_empty():
     assert not explanation.normalised().any()
 
 
+def test_a_contrast_worked_out_by_hand():
+    """The maps of 3 and 1 differ by (3 - 1) brightness / 4."""
+    for method in ("gradcam", "hirescam"):  # the same in front of an average pool and a linear layer
+        (explanation,) = explain(Sum(), [QUARTERS], target=3, method=method)
+        contrast = explanation.contrasted(1)
+        np.testing.assert_allclose(contrast.heatmap, BRIGHTNESS / 2, rtol=1e-5, atol=1e-6)
+        assert (contrast.target, contrast.against, explanation.against) == (3, 1, None)
+        assert contrast.class_maps is explanation.class_maps and contrast.probabilities is explanation.probabilities
+        assert explain(Sum(), [QUARTERS], target=1, method=method)[0].contrasted(3).is_empty
+
+
+def test_a_contrast_is_the_map_of_the_difference_of_both_logits(models):
+    """By automatic differentiation of z_happy - z_sad, through the attention."""
+    model, faces = models["attn_cnn"], _faces(1)
+    contrast = explain(model, faces, "happy", "hirescam")[0].contrasted(4)
+    with torch.no_grad():
+        features = model.forward_features(preprocess(faces, model))
+    logits = model.forward_head(features.requires_grad_())
+    (gradient,) = torch.autograd.grad(logits[0, 3] - logits[0, 4], features)
+    expected = (features * gradient).sum(dim=1)[0].relu().detach().numpy()
+    np.testing.assert_allclose(contrast.heatmap, expected, rtol=1e-4, atol=1e-5 * expected.max())
+
+
+def test_what_cannot_be_contrasted_is_refused_in_a_sentence(baseline):
+    (explanation,) = explain(baseline, _faces(1), "happy")
+    with pytest.raises(ValueError, match="The target is happy already: pass another emotion"):
+        explanation.contrasted(3)
+    for arguments in ({"method": "layercam"}, {"stage": "block2"}):
+        (explanation,) = explain(baseline, _faces(1), "happy", **arguments)
+        with pytest.raises(
+            ValueError, match="has no maps of all emotions to contrast: explain with gradcam or hirescam"
+        ):
+            explanation.contrasted(4)
+
+
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_gradcam_equals_the_library_for_every_emotion(models, name):
     model, faces = models[name], _faces(2)
@@ -155,6 +190,21 @@ def test_every_method_equals_a_plain_library_call(models, method, stage):
         _assert_close(heatmaps, np.maximum(expected, 0), expected)
         some_are_not_empty |= heatmaps.any()
     assert some_are_not_empty
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"), [("attn_cnn", "stage3"), ("attn_cnn", "attention"), ("baseline_cnn", "block3")]
+)
+def test_the_positive_part_of_each_emotions_hirescam_equals_the_library(models, name, stage):
+    model, faces = models[name], _faces(2)
+    explanations = explain(model, faces, method="hirescam", stage=stage)
+    for target in range(7):
+        expected = np.maximum(_library_maps("hirescam", model, getattr(model, stage), faces, target), 0)
+        signed = np.stack([e.class_maps[target] for e in explanations])
+        _assert_close(np.maximum(signed, 0), expected, signed)
+        _assert_close(signed, _library_maps("hirescam", model, getattr(model, stage), faces, target), signed)
+    for each in explanations:
+        np.testing.assert_array_equal(each.heatmap, np.maximum(each.class_maps[each.target], 0))
 
 
 def _library_maps(method: str, model: EmotionModel, layer: nn.Module, faces: list, target: int) -> np.ndarray:
@@ -318,13 +368,12 @@ def test_mirrored_everything_is_the_mean_over_both_views(models, method):
         assert each.changes_when_mirrored == (alone[0].emotion != alone[1].emotion)
         assert alone[0].views.shape == (1, 7) and not alone[0].changes_when_mirrored
         np.testing.assert_allclose(each.logits, alone[0].logits, atol=1e-5)
-        for name in ("class_maps", "spatial_attention") if method == "gradcam" else ("heatmap", "spatial_attention"):
+        for name in ("class_maps", "spatial_attention"):
             mean = (getattr(alone[0], name) + getattr(alone[1], name)[..., ::-1]) / 2
             np.testing.assert_allclose(getattr(each, name), mean, atol=1e-5)
         mean = (alone[0].channel_attention + alone[1].channel_attention) / 2
         np.testing.assert_allclose(each.channel_attention, mean, atol=1e-5)
-        if method == "gradcam":
-            np.testing.assert_allclose(each.heatmap, np.maximum(each.class_maps[each.target], 0))
+        np.testing.assert_allclose(each.heatmap, np.maximum(each.class_maps[each.target], 0))
 
 
 def test_no_faces_no_explanations(baseline):

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 import train
 from demo.analysis import load_models
-from demo.consensus import in_words
 from demo.layout import build_page
-from demo.photo import read_photo
-from demo.responses import EXAMPLES_DIR, Responses
+from demo.responses import Responses
+from demo.view import View
 from fer_models import EMOTIONS, explain, load_model, predict
 from fer_models.architectures import MODELS, EmotionModel
 from fer_models.data.augmentation import Augmentation
@@ -22,7 +21,7 @@ from fer_models.evidence import sanity_check
 from fer_models.heatmap_study.measure import measure_explanations
 from fer_models.heatmap_study.report import render_explanations
 from fer_models.training.recipes import RECIPES, Recipe
-from tests.helpers import DEFAULTS, cards, pattern
+from tests.helpers import columns, pattern, texts
 
 
 class Toy(EmotionModel):
@@ -80,16 +79,16 @@ def test_it_is_explained_and_its_maps_are_tested(weights: Path, small_data) -> N
 def test_it_is_on_the_page(weights: Path) -> None:
     models, problems = load_models(weights)
     assert list(models) == ["toy"] and len(problems) == len(MODELS) - 1
-    page = build_page(models, problems, weights)
-    said = "\n".join(str(block.value) for block in page.blocks.values() if getattr(block, "value", None))
-    assert "Toy network" in said and f"{in_words(len(MODELS)).capitalize()} models look at a face" in said
+    said = texts(build_page(models, problems, weights))
+    assert "<h3>Toy network</h3>" in said and "One model guesses which emotion a face shows. See where it looks" in said
 
     torch.manual_seed(0)
-    everybody = {name: architecture().eval() for name, architecture in MODELS.items() if "resnet" not in name}
-    everybody["second"] = everybody["third"] = everybody["toy"]  # five in all
-    crops = read_photo(EXAMPLES_DIR / "like_fer2013.png")
-    explanations, results = Responses(everybody).on_control(crops, 0, *DEFAULTS)
-    assert len(explanations) == 5 and "Toy network" in cards(results)
-    np.testing.assert_allclose(
-        explanations[2].probabilities, predict(everybody["toy"], [crops[0].pixels])[0], rtol=1e-5
+    everybody = {name: architecture().eval() for name, architecture in MODELS.items()}
+    for name in ("resnet50", "resnet50_cbam"):
+        everybody[name].input_size = 64  # fast
+    visit, _, results, *_ = Responses(everybody).show(View(example="48-pixels"))
+    assert (
+        list(columns(results)) == [architecture.title for architecture in MODELS.values()] and "--models: 5" in results
     )
+    toy = predict(everybody["toy"], [visit.crop.pixels], mirrored=True)[0]
+    np.testing.assert_allclose(visit.explanations[-1].probabilities, toy, rtol=1e-5)

@@ -209,6 +209,16 @@ def test_new_results_end_the_test_of_the_old_ones(responses, portrait):
 
 
 @pytest.mark.usefixtures("_short_tests")
+def test_a_test_that_is_started_while_new_results_are_made_ends_too(responses, portrait):
+    views = responses.on_view(SIX, portrait, "", REQUEST)
+    next(views)
+    steps = responses.on_test(portrait, REQUEST)
+    next(steps)
+    next(views)
+    assert list(steps) == [NOT_TESTED]
+
+
+@pytest.mark.usefixtures("_short_tests")
 def test_a_test_whose_last_model_is_ready_too_late_says_nothing_of_the_old_face(responses, portrait, monkeypatch):
     def examine(*_: object) -> None:
         responses.on_leave(REQUEST)

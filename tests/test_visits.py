@@ -1,7 +1,6 @@
 """Visits over HTTP: visitors do not get in each other's way, and the server forgets them."""
 
 import random
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,23 +12,21 @@ import pytest
 import torch
 
 from demo import load_test, retention
-from demo.analysis import examine
+from demo.evidence_cards import NOT_TESTED
 from demo.layout import LAUNCH_OPTIONS, build_page
-from demo.photo import read_photo
-from demo.responses import EXAMPLES_DIR
 from demo.retention import sweep, uploads_folder
 from demo.visitor import VisitError, Visitor
-from fer_models import create_model, explain
-from fer_models.checkpoints import save_checkpoint
-from fer_models.inference.prediction import exclusive
+from fer_models import create_model
+from tests import helpers
 
-PORTRAIT = (EXAMPLES_DIR / "eileen_collins.jpg").read_bytes()
+PORTRAIT = helpers.PORTRAIT.read_bytes()
 
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[gr.Blocks]:
     """A running page with one tiny untrained model."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr("demo.analysis.FEW_FRACTIONS", (0.2,))
     torch.manual_seed(0)
     model = create_model("baseline_cnn", widths=[4, 4, 4]).eval()
     page = build_page({"baseline_cnn": model}, [], tmp_path)
@@ -53,15 +50,35 @@ def test_many_visitors_with_the_same_photo_at_the_same_moment(page):
     def visit(_: int) -> list[str]:
         with visitor(page) as guest:
             found = []
-            for _ in range(3):
+            for _ in range(2):
                 guest.upload(PORTRAIT, "portrait.jpg")
                 found.append(guest.values["results"])
             return found
 
     with ThreadPoolExecutor(6) as pool:
         everything = [results for found in pool.map(visit, range(6)) for results in found]
-    assert len(everything) == 18 and all('class="card"' in results for results in everything)
+    assert len(everything) == 12 and all('class="model"' in results for results in everything)
     assert list(uploads_folder().iterdir()) == []
+
+
+def test_everything_is_answered_to_a_visitor(page):
+    with visitor(page) as guest:
+        assert 'class="model"' in guest.values["results"] and "1 face found" in guest.values["photo"]  # the opening
+        guest.ask(example="six-faces")
+        assert "6 faces found" in guest.values["photo"]
+        number = guest.values["badges"]["analysis"]  # the quick checks have followed by themselves
+        assert f'data-analysis="{number}"' in guest.values["results"]
+        assert list(guest.values["badges"]["badges"]) == ["baseline_cnn"]
+        guest.tell("cells", [0, 1, 2])
+        assert "Covered, < 1 % of the picture" in guest.values["changes"]
+        guest.tell("wanted", "json")
+        assert guest.values["file"]["name"] == "fer-lens.json"
+        guest.fire("evidence", "select")
+        assert 'class="card"' in guest.values["evidence"]
+        guest.ask(emotion="sad")
+        assert guest.values["evidence"] == NOT_TESTED and "Covered" in guest.values["changes"]
+        guest.ask(example="", upload="")
+        assert "Add a photo" in guest.values["results"] and guest.values["badges"] == {}
 
 
 def test_analyses_do_not_make_a_visit_larger(page):
@@ -71,12 +88,14 @@ def test_analyses_do_not_make_a_visit_larger(page):
 
     with visitor(page) as guest:
         sizes = []
-        for emotion in ("happy", "sad", "fear"):
+        for emotion in ("happy", "sad"):
             guest.upload(PORTRAIT)
-            guest.fire("examples", "select", {"index": 4})
-            guest.fire("faces", "select", {"index": 2})
-            guest.set("Emotion to explain", emotion)
-            guest.fire("painter", "select", {"index": [0, 1, 2]})
+            guest.ask(example="six-faces", upload="")
+            guest.ask(face=2)
+            guest.ask(emotion=emotion)
+            guest.tell("cells", [0, 1, 2])
+            guest.tell("wanted", "csv")
+            guest.fire("evidence", "select")
             guest.upload(b"no picture")
             sizes.append(size())
         assert len(set(sizes)) == 1
@@ -98,8 +117,10 @@ def test_a_visitor_who_vanishes_without_a_goodbye_is_forgotten_too(page):
     page.state_holder.time_last_used[session] -= timedelta(seconds=retention.VISIT_LIFETIME)
     sweep(page)
     assert not page.state_holder.session_data
-    guest.set("Emotion to explain", "sad")  # whoever comes back starts anew
-    assert "Add a photo" in guest.values["results"]
+    with pytest.raises(VisitError, match="please add it again"):
+        guest.ask(emotion="sad")  # whoever comes back starts anew
+    guest.upload(PORTRAIT)
+    assert 'class="model"' in guest.values["results"]
 
 
 def test_an_upload_whose_event_never_comes_is_deleted(page, monkeypatch):
@@ -134,64 +155,16 @@ def test_a_request_made_by_hand_cannot_name_another_file(page, tmp_path):
     secret.write_bytes(PORTRAIT)
     guest = visitor(page)
     with pytest.raises(VisitError, match="was not uploaded to this page"):
-        guest.set("Photo", {"path": str(secret), "meta": {"_type": "gradio.FileData"}}, "upload")
+        guest.ask(example="", upload=str(secret))
     assert secret.exists()
-
-
-def test_analyses_do_not_wait_for_a_test_of_the_maps():
-    model = create_model("baseline_cnn", widths=[4, 4, 4]).eval()
-    crop = read_photo(EXAMPLES_DIR / "like_fer2013.png")[0]
-    (explanation,) = explain(model, [crop.pixels])
-    shares: list[float] = []
-    begun = threading.Event()
-
-    def progress(share: float) -> None:
-        shares.append(share)
-        begun.set()
-
-    thread = threading.Thread(target=examine, args=(model, crop, explanation, progress), daemon=True)
-    with exclusive(model):  # as an analysis does, whose hooks would come along into a copy that is made now
-        thread.start()
-        assert not begun.wait(0.3)
-    assert begun.wait(60)
-    with exclusive(model):
-        thread.join(60)
-        assert not thread.is_alive() and shares[-1] == 1
-
-
-@pytest.mark.slow
-def test_a_load_test_counts_what_visitors_get(tmp_path):
-    save_checkpoint(create_model("baseline_cnn", widths=[4, 4, 4]), tmp_path / "baseline_cnn", training={})
-    record = load_test.measure(tmp_path, visitors=3, seconds=3)
-    assert record.failures == [] and record.files_left == 0
-    assert record.answered and all(seconds > 0 for _, seconds in record.answered)
-    assert len(record.memory) == 3
-
-
-def test_the_table_of_a_load_test():
-    answered = [("example", float(seconds)) for seconds in range(1, 6)] + [
-        ("layer", 0.5),
-        ("cover", 0.1),
-        ("test", 9.0),
-    ]
-    record = load_test.Record(answered, ["emotion: VisitError: no"], [100.0, 250.4, 200.0], elapsed=3, files_left=0)
-    text = load_test.report(record, 4, "a machine")
-    assert text.startswith("4 visitors without a pause for 3 s; a machine\n\n| ")
-    for row in (
-        "| analyses | 6, 2.0 a second |",
-        "| seconds for a photo or example: quartiles, 95th percentile | 2.0, **3.0**, 4.0; 4.8 |",
-        "| seconds for a face or control: quartiles, 95th percentile | 0.5, **0.5**, 0.5; 0.5 |",
-        "| faces covered; broken files refused; tests of all maps | 1; 0; 1 |",
-        "| failures of the page | 1 |",
-        "| server's memory before, at most, after they left | 100 MB, 250 MB, 200 MB |",
-    ):
-        assert row in text
 
 
 def test_every_deed_of_a_load_test_is_answered(page):
     with visitor(page) as guest:
         for deed in ("example", *load_test.DEEDS):
+            before = dict(guest.values)
             load_test.do(deed, guest, random.Random(deed))
-            assert 'class="card"' in guest.values["results"]
+            assert guest.values != before
+            assert 'class="model"' in guest.values["results"]
         load_test.do("test", guest, random.Random(0))
         assert 'class="card"' in guest.values["evidence"]

@@ -82,7 +82,7 @@ def gradcam(features: Tensor, weights: Tensor) -> Tensor:
 def hirescam(features: Tensor, gradients: Tensor) -> Tensor:
     """HiResCAM before its ReLU: sum over k of A_k dz_c / dA_k in each cell, nothing averaged.
 
-    Behind it, a global average pool and a linear layer make it h w times Grad-CAM.
+    In front of a global average pool and a linear layer it is the same as Grad-CAM.
 
     Args:
         features: A, (N, K, h, w).
