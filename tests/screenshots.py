@@ -1,0 +1,64 @@
+"""Pictures of every screen for docs/screens: `python -m tests.screenshots` starts the page and takes them.
+
+Look at all of them after a change of the page. docs/page.webp, which README shows, is one of them.
+"""
+
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from demo.load_test import running_page
+from fer_models.checkpoints import default_weights_dir
+from tests.browser import PHONE, Page, start_chromium
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "screens"
+LONGEST = 6000  # pixels; what is below is cut off
+
+# Name of the picture: width and height of the window, whether the whole page is taken, and what the address asks for.
+SCREENS = {
+    "analyse": (1440, 900, False, "?example=grace-hopper"),
+    "analyse-dark": (1440, 900, False, "?example=six-faces&face=3&__theme=dark"),
+    "analyse-unsure": (1440, 900, False, "?example=covered-mouth&emotion=angry&against=happy"),
+    "analyse-1280": (1280, 900, False, "?example=tilted"),
+    "analyse-1920": (1920, 1080, False, "?example=grace-hopper&__theme=dark"),
+    "analyse-768": (768, 1024, True, "?example=six-faces"),
+    "analyse-phone": (*PHONE, True, "?example=grace-hopper"),
+    "analyse-phone-dark": (*PHONE, True, "?example=eileen-collins&__theme=dark"),
+    "evaluation": (1440, 900, True, "?tab=evaluation"),
+    "evaluation-dark": (1440, 900, False, "?tab=evaluation&__theme=dark"),
+    "evaluation-phone": (*PHONE, True, "?tab=evaluation"),
+    "trust": (1440, 900, True, "?tab=trust"),
+    "trust-dark": (1440, 900, False, "?tab=trust&__theme=dark"),
+    "trust-phone": (*PHONE, True, "?tab=trust"),
+}
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_page(default_weights_dir(), Path(folder), at_once=2) as (address, _),
+        start_chromium(Path(folder, "profile")) as browser,
+    ):
+        page = Page(browser, address)
+        for name, (width, height, is_whole, query) in SCREENS.items():
+            with page.screen(width, height):
+                page.open(query)
+                page.wait(lambda: page.count(".analysis .waiting") == 0)
+                if is_whole:
+                    height = min(page.script("return document.documentElement.scrollHeight"), LONGEST)
+            with page.screen(width, height):
+                save(page.browser.get_screenshot_as_png(), FOLDER / f"{name}.webp")
+    (ROOT / "docs" / "page.webp").write_bytes((FOLDER / "analyse.webp").read_bytes())
+
+
+def save(screenshot: bytes, file: Path) -> None:
+    with Image.open(io.BytesIO(screenshot)) as picture:
+        picture.convert("RGB").save(file, quality=70, method=6)
+
+
+if __name__ == "__main__":
+    main()
