@@ -17,8 +17,8 @@ FINDINGS = {
 FLAT = ("?", "open", "constant: nothing to check")
 HOW = """A fifth of the face is removed and filled in from its surroundings (ROAD, Rong et al. 2022): the fifth that \
 the map shows as hottest, random fifths, and the middle of the picture. The numbers are what happens to the \
-probability of the explained emotion, in points, for the face as it is. One face is an example: the full test below tells \
-more."""
+probability of the explained emotion, in points, for the face as it is. One face is an example: the full test below \
+tells more."""
 
 
 def render_badge(explanation: Explanation, check: QuickCheck | None) -> str:
