@@ -39,7 +39,7 @@ def evaluation(name: str, right: int, labels: np.ndarray = LABELS) -> Evaluation
     metrics |= {"conformal": sets | {"coverage_by_emotion": dict.fromkeys(EMOTIONS, 0.9)}}
     metrics |= {"model": name, "parameters": 1_900_000, "multiply_adds": 260_000_000}
     metrics |= {"training": {"stages": [[128, 14]], "epochs": 14, "recipe": "default"}}
-    return Evaluation(metrics, Predictions(labels, np.ones(IMAGES, bool), probabilities, probabilities))
+    return Evaluation(metrics, Predictions(labels, np.ones(IMAGES, bool), probabilities, np.stack([probabilities] * 2)))
 
 
 def store(result: Evaluation, weights_dir: Path) -> Path:
