@@ -25,9 +25,9 @@ const content = size ? new Uint8Array(size) : Uint8Array.from(atob(base64), lett
 const data = new DataTransfer();
 data.items.add(new File([content], name, {type}));
 const options = {bubbles: true, cancelable: true};
-const event = kind === "paste"
-    ? new ClipboardEvent(kind, {...options, clipboardData: data}) : new DragEvent(kind, {...options, dataTransfer: data});
-document.querySelector(place).dispatchEvent(event);"""
+document.querySelector(place).dispatchEvent(kind === "paste"
+    ? new ClipboardEvent(kind, {...options, clipboardData: data})
+    : new DragEvent(kind, {...options, dataTransfer: data}));"""
 
 
 class Page:
