@@ -1,6 +1,7 @@
 """The page as a visitor sees it in a real browser (Debian's chromium)."""
 
 import io
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,21 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE = 120  # seconds; an analysis takes one or two on an idle machine
 DESKTOP, PHONE = (1440, 900), (390, 844)
+PROGRAMS = [shutil.which("chromium"), shutil.which("chromedriver")]
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+    "--use-fake-device-for-media-stream",  # a camera
+    "--use-fake-ui-for-media-stream",  # whose use is allowed
+    "--window-size=1280,900",
+)
 
 # Gives a file to the page as the clipboard (a paste) or the mouse (a drop) does.
 HAND_OVER = """
@@ -29,6 +45,21 @@ const event = kind === "paste"
     ? new ClipboardEvent(kind, {...options, clipboardData: data})
     : new DragEvent(kind, {...options, dataTransfer: data});
 document.querySelector(place).dispatchEvent(event);"""
+
+
+@contextmanager
+def start_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """Debian's chromium without a window, with a profile folder of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = PROGRAMS[0]
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(PROGRAMS[1]))
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 class Page:

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from fer_models import MODEL_NAMES, CheckpointError, create_model, load_model
 from fer_models.checkpoints import default_weights_dir, save_checkpoint
 from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
-from tests.browser import PATIENCE, Page
+from tests.browser import PATIENCE, PROGRAMS, Page, start_chromium
 from tests.helpers import make_split, pattern
 
 ROOT = Path(__file__).parents[1]
@@ -119,34 +118,13 @@ def server(weights: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
-    if None in programs:
+    if None in PROGRAMS:
         reason = "chromium or chromedriver is not installed (Debian: apt install chromium chromium-driver)"
         if os.environ.get("FER_LENS_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--force-color-profile=srgb",
-        "--use-fake-device-for-media-stream",  # a camera
-        "--use-fake-ui-for-media-stream",  # whose use is allowed
-        "--window-size=1280,900",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(programs[1]))
-    yield driver
-    driver.quit()
+    with start_chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_photos_come_from_the_camera_the_clipboard_or_the_mouse(page, uploads):
 
     page.click("[data-clear]")
     page.wait(lambda: not page.analysis and page.is_settled())
-    assert "Add a photo" in page.text("#photo") and "appears here" in page.text("#results")
+    assert "Drop a photo" in page.text("#photo") and "appears here" in page.text("#results")
     assert page.text("#cover") == page.text("#changes") == page.text("#evidence") == ""
 
 
