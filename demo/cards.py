@@ -74,7 +74,7 @@ def _verdict(explanations: Sequence[Explanation], record: Record) -> str:
     more = term("How often is that right?", record_text) if record_text else ""
     return f"""
     <div class="verdict{"" if verdict.is_sure else " unsure"}">
-      <h2>{verdict.headline} <small>{percent(float(verdict.probabilities.max()))}</small></h2>
+      <h2>{verdict.headline} <small>{verdict.shares}</small></h2>
       <p>{who_says_what(explanations, record.voices)} {what_the_mirror_says(explanations, record)} {more}</p>
     </div>"""
 

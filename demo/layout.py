@@ -176,6 +176,7 @@ def _build_analysis_tab(responses: Responses) -> None:
         concurrency_id="views",
         **event,
     )
+    shown.failure(None, js="() => document.dispatchEvent(new CustomEvent('fer-lens:failed'))")
     # In queues of their own, so that a test, which takes long, does not block analyses.
     shown.success(responses.on_checks, visit, badges, show_progress="hidden", concurrency_id="checks", **event)
     cells.select(responses.on_cover, [cells, visit], changes, concurrency_id="covers", **event)

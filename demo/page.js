@@ -107,6 +107,8 @@ document.addEventListener("fer-lens:results", () => {
     say(document.querySelector("#results :is(.verdict h2, .hint, .problem)")?.textContent);
 });
 
+document.addEventListener("fer-lens:failed", () => document.querySelector("#results").removeAttribute("aria-busy"));
+
 // ---- The start ----
 
 const start = () => {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from demo.markup import all_of, in_words, listed, percent
-from fer_models import Explanation
+from fer_models import EMOTIONS, Explanation
 from fer_models.architectures import MODELS
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.conformal import mass_threshold
@@ -76,6 +76,12 @@ class Verdict:
         if len(self.emotions) > MAX_NAMED:
             return "Unsure: no emotion stands out"
         return f"Unsure: {listed(self.emotions, 'or')}"
+
+    @property
+    def shares(self) -> str:
+        """The probabilities of the emotions that the headline names, such as "94 %" or "32 % and 24 %"."""
+        named = self.emotions if len(self.emotions) <= MAX_NAMED else self.emotions[:1]
+        return listed([percent(float(self.probabilities[EMOTIONS.index(emotion)])) for emotion in named])
 
 
 def known_record(results: Mapping[str, Evaluation], names: Sequence[str]) -> Record:

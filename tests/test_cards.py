@@ -102,7 +102,9 @@ def test_the_verdict_stands_above():
 def test_an_unsure_verdict_looks_different():
     found = [replace(each, probabilities=(sure_of("sad") + sure_of("fear")) / 2) for each in of_all()]
     html = render(found, Record(tuple((name,) for name in MODEL_NAMES), mass=0.6))
-    assert '<div class="verdict unsure">' in html and "<h2>Unsure: fear or sad <small>50 %</small></h2>" in html
+    assert (
+        '<div class="verdict unsure">' in html and "<h2>Unsure: fear or sad <small>50 % and 50 %</small></h2>" in html
+    )
 
 
 # --- the maps ------------------------------------------------------------------------------------------------------
