@@ -12,7 +12,7 @@ FINDINGS = {
     "not the centre": ("≈", "fair", "no better than the centre"),
     "not chance": ("≈", "poor", "no better than chance"),
     "worse": ("✗", "poor", "worse than chance"),
-    "nothing": ("?", "open", "cannot tell: nothing here matters"),
+    "nothing": ("?", "open", "cannot tell: no removal matters"),
 }
 WAITING = '<p class="waiting">checking this map …</p>'
 FLAT = ("?", "open", "constant: nothing to check")

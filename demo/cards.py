@@ -126,7 +126,8 @@ def map_caption(explanation: Explanation) -> str:
 def _heat_figure(explanation: Explanation) -> str:
     title, method = MODELS[explanation.model_name].title, METHODS[explanation.method].title
     target, probability = EMOTIONS[explanation.target], float(explanation.probabilities[explanation.target])
-    unlikely = f"<br>It gives {target} only {percent(probability)}." if probability < UNLIKELY else ""
+    share = "less than 1 %" if probability < 0.005 else f"only {percent(probability)}"
+    unlikely = f"<br>It gives {target} {share}." if probability < UNLIKELY else ""
     if explanation.is_empty:
         return f"""
         <figure class="heat"><p class="empty">Empty: at this layer, nothing in the picture supports {target}.</p>

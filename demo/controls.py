@@ -14,7 +14,7 @@ def render_controls() -> str:
     """Chips for the emotion, a list for the emotion to contrast it with, and the rest folded."""
     chips = "".join(
         f'<button type="button" data-set="emotion" data-value="{emotion}" aria-pressed="{str(not emotion).lower()}">'
-        f"{emotion or 'its own answer'}</button>"
+        f"{emotion or 'each one’s answer'}</button>"
         for emotion in ("", *EMOTIONS)
     )
     against = _select("against", [("", "no other"), *((emotion, emotion) for emotion in EMOTIONS)])

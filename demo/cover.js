@@ -24,7 +24,10 @@ const tell = () => document.dispatchEvent(new CustomEvent("fer-lens:cover", {det
 // Gradio keeps the canvas, with its paint, when another face comes.
 watch("value", () => {
     const shown = element.querySelector(".canvas")?.style.backgroundImage ?? "";
-    if (shown !== face) uncover();
+    if (shown !== face) {
+        uncover();
+        tell();  // what covering the face before has changed goes, too
+    }
     face = shown;
 });
 element.addEventListener("pointerdown", event => {

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo.controls import render_controls
+from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words
@@ -31,8 +32,9 @@ SMALL_PRINT = """\
 they make mistakes, and more for some people than for others. Do not use them to judge people. The EU’s AI Act prohibits
 inferring emotions at work and in education, except for medical or safety reasons (Article 5(1)(f)), and treats other
 emotion recognition as high-risk (Annex III).</p>
-<p><b>Your pictures.</b> A photo is deleted from the server as soon as it is read. The photo and its faces stay in
-memory until you leave this page, or for an hour after your last click, and are never written to disk.</p></details>"""
+<p><b>Your pictures.</b> A photo is deleted from the server’s disk as soon as it is read; one that you replace before
+that, within ten minutes. What was read stays in memory until you leave this page, or for an hour after your last click.
+</p></details>"""
 DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
@@ -143,13 +145,13 @@ def build_page(
 def _build_analysis_tab(responses: Responses) -> None:
     opening = responses.show(View(example=OPENING))
     visit = gr.State(opening[0])
-    _, first_photo, first_results, first_cover, first_changes, first_evidence = opening
+    _, first_photo, first_results, first_cover, first_evidence = opening
     with gr.Row(elem_id="analyse"):
         with gr.Column(elem_id="left", scale=0):
             photo = gr.HTML(first_photo, apply_default_css=False, js_on_load=SCRIPTS["photo"], elem_id="photo")
             gr.HTML(render_examples(), apply_default_css=False, js_on_load=None, elem_id="examples")
             face = gr.HTML(first_cover, apply_default_css=False, js_on_load=SCRIPTS["cover"], elem_id="cover")
-            changes = gr.HTML(first_changes, apply_default_css=False, js_on_load=SAY, elem_id="changes")
+            changes = gr.HTML(NOT_COVERED, apply_default_css=False, js_on_load=SAY, elem_id="changes")
         with gr.Column(elem_id="right"):
             gr.HTML(render_controls(), apply_default_css=False, js_on_load=None, elem_id="controls")
             results = gr.HTML(first_results, apply_default_css=False, js_on_load=TELL_RESULTS, elem_id="results")
@@ -170,8 +172,8 @@ def _build_analysis_tab(responses: Responses) -> None:
     event: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last", "concurrency_limit": WAITING}
     shown = view.select(
         responses.on_view,
-        [view, visit, changes],
-        [visit, photo, results, face, changes, evidence],
+        [view, visit],
+        [visit, photo, results, face, evidence],
         show_progress_on=results,
         concurrency_id="views",
         **event,

@@ -2,7 +2,7 @@
 // and asks the server for it. The server answers with photo and results together.
 //
 // While an answer is being made, Gradio keeps the latest choice and drops those between (trigger_mode "always_last").
-const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last"};
+const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last", number: 0};
 const KEYS = ["example", "face", "emotion", "against", "method", "layer"];
 const TABS = ["analyse", "evaluation", "trust"];
 const open = new Set();
@@ -48,15 +48,16 @@ const mark = () => {
     };
     pressed("[data-example]", data => !view.upload && data.example === view.example);
     pressed("[data-set=emotion]", data => data.value === view.emotion);
+    if (view.face !== null) pressed("#photo [data-face]", data => Number(data.face) === view.face);
     for (const list of document.querySelectorAll("select[data-set]")) list.value = view[list.dataset.set];
+    const against = document.querySelector("[data-set=against]");
+    against.disabled = !(["gradcam", "hirescam"].includes(view.method) && ["last", "stage"].includes(view.layer));
+    for (const option of against.options) option.disabled = option.value !== "" && option.value === view.emotion;
 };
 const ask = changes => {
-    view = {...view, ...changes};
+    view = {...view, ...changes, number: view.number + 1};
     mark();
     writeAddress();
-    if (view.face !== null)
-        for (const box of document.querySelectorAll(".face-box"))
-            box.setAttribute("aria-pressed", Number(box.dataset.face) === view.face);
     document.querySelector("#results").setAttribute("aria-busy", "true");
     props.value = view;
     trigger("select");
@@ -103,7 +104,16 @@ document.addEventListener("toggle", event => {
 }, true);
 document.addEventListener("fer-lens:results", () => {
     for (const name of [...open]) document.querySelector(`#results details[data-name=${name}]`)?.setAttribute("open", "");
-    if (!document.querySelector("#results [data-waiting]")) document.querySelector("#results").removeAttribute("aria-busy");
+    // An answer to an earlier choice is on its way when the next one is made: the page goes on waiting.
+    const answers = Number(document.querySelector("#results [data-answers]").dataset.answers);
+    if (answers < view.number) mark();
+    else if (!document.querySelector("#results [data-waiting]")) {
+        document.querySelector("#results").removeAttribute("aria-busy");
+        if (view.face > 0 && !document.querySelector(`.face-box[data-face="${view.face}"]`)) {  // there are not so many
+            view = {...view, face: null};
+            writeAddress();
+        }
+    }
     say(document.querySelector("#results :is(.verdict h2, .hint, .problem)")?.textContent);
 });
 

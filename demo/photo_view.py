@@ -106,6 +106,6 @@ def _thumbnail(image: Image.Image) -> str:
 
 def crop_index(photo: Photo, face: int | None) -> int | None:
     """The index of the crop that a view asks for: the first face if it asks for none, None if there is no face."""
-    if face is None or face >= len(photo.crops):
+    if face is None or face >= len(photo.faces):
         return 0 if photo.crops[0].is_face else None
     return len(photo.crops) - 1 if face == -1 else face

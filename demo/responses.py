@@ -24,7 +24,7 @@ from demo.cover import NOT_COVERED, render_changes, render_cover
 from demo.evidence_cards import NOT_TESTED, render_evidence
 from demo.example_pictures import EXAMPLES
 from demo.photo import FaceCrop, Photo, cover, read_photo
-from demo.photo_view import NO_FACE, crop_index, render_photo
+from demo.photo_view import crop_index, render_photo
 from demo.retention import taken_upload
 from demo.takeaway import Takeaway, make_takeaway
 from demo.uploads import UploadError
@@ -70,9 +70,8 @@ class Visit:
         return self.photo.crops[self.chosen]
 
 
-# What the page shows: the visit, and the HTML of the photo, the results, the face to cover, what covering changes, and
-# the evidence.
-Shown = tuple[Visit, str, str, str, str, str]
+# What the page shows: the visit, and the HTML of the photo, the results, the face to cover, and the evidence.
+Shown = tuple[Visit, str, str, str, str]
 
 
 class Stopped(Exception):
@@ -104,30 +103,28 @@ class Responses:
         self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
 
     def on_view(
-        self, asked: object, visit: Visit, changes: str, request: gr.Request, progress: gr.Progress = PROGRESS
+        self, asked: object, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS
     ) -> Iterator[Shown]:
         """Something was chosen: yields what the page is to show, first the photo if it is new, then everything.
 
         Args:
             asked: the view, as the browser holds it.
             visit: what is remembered.
-            changes: what covering the face has changed, which stays if the face does.
         """
         self.on_leave(request)  # a test of what is shown now
         view = read_view(asked)
         with _errors_as_a_sentence():
             if view.source != visit.source:
                 visit = self._opened(view, partial(_report_search, progress))
-                changes = NOT_COVERED
                 waiting = '<p class="hint" data-waiting>Asking the models …</p>' if visit.photo else _hint(visit)
-                yield visit, render_photo(visit.photo, None, visit.problem), waiting, "", "", ""
-            shown = self._shown(view, visit, changes, progress)
+                yield visit, render_photo(visit.photo, None, visit.problem), _answer(view, waiting), "", ""
+            shown = self._shown(view, visit, progress)
             self.on_leave(request)  # a test that was started meanwhile
             yield shown
 
     def show(self, view: View) -> Shown:
         """What the page is to show when it is opened, with the quick checks of the maps."""
-        return self._shown(view, self._opened(view), NOT_COVERED, with_checks=True)
+        return self._shown(view, self._opened(view), with_checks=True)
 
     def on_checks(self, visit: Visit) -> dict:
         """There are new results: returns their quick checks as HTML, by model, and the analysis they belong to."""
@@ -208,37 +205,39 @@ class Responses:
         self,
         view: View,
         visit: Visit,
-        changes: str,
         progress: gr.Progress | None = None,
         with_checks: bool = False,
     ) -> Shown:
         photo = visit.photo
         if photo is None:
-            return visit, render_photo(None, None, visit.problem), _hint(visit), "", "", ""
+            return visit, render_photo(None, None, visit.problem), _answer(view, _hint(visit)), "", ""
         chosen = crop_index(photo, view.face)
         shown = render_photo(photo, chosen)
         if chosen is None or not self.models:
             visit = replace(visit, chosen=None, explanations=[])
-            return visit, shown, _hint(visit) if self.models else _problem(NO_MODELS), "", "", ""
+            return visit, shown, _answer(view, _hint(visit) if self.models else _problem(NO_MODELS)), "", ""
         crop = photo.crops[chosen]
         explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
         if progress is not None:
             explained = progress.tqdm(explained, total=len(self.models), unit="models")
-        if chosen != visit.chosen:
-            changes = NOT_COVERED
         visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
         checks = check_maps(self.models, crop, visit.explanations, self._pool) if with_checks else None
         results = render_results(
             crop, self.models, visit.explanations, self.record, self.accuracies, checks, visit.number
         )
-        return visit, shown, results, render_cover(crop), changes, NOT_TESTED
+        return visit, shown, _answer(view, results), render_cover(crop), NOT_TESTED
+
+
+def _answer(view: View, results: str) -> str:
+    """The results, marked with what they answer: the browser waits until it is the latest that it has asked for."""
+    return f'<div data-answers="{view.number}">{results}</div>'
 
 
 def _hint(visit: Visit) -> str:
     """What to do where there are no results."""
     if visit.photo is None:
         return '<p class="hint">What the models make of a face appears here.</p>'
-    return f'<p class="hint">{NO_FACE}</p>'
+    return '<p class="hint">No face was found. “Whole picture” shows what the models make of all of it.</p>'
 
 
 def _problem(sentence: str) -> str:

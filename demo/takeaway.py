@@ -55,6 +55,8 @@ def make_takeaway(
 def to_record(models: Mapping[str, EmotionModel], explanations: Sequence[Explanation]) -> dict[str, Any]:
     """All numbers of an analysis, JSON-serialisable."""
     return {
+        "note": "Probabilities are the mean of those of the face and of its mirror image, both at the temperature that "
+        "is fitted to this mean. predict(model, [face]) uses the temperature of a single view.",
         "emotions": EMOTIONS,
         "models": [
             {

@@ -161,7 +161,7 @@ def what_the_mirror_says(explanations: Sequence[Explanation], record: Record) ->
     who = listed([MODELS[name].title for name in changed])
     if len(changed) == len(explanations) > 1:
         who = f"{all_of(len(explanations))} models".lower()
-    verb, their, it = ("changes", "its", "it does") if len(changed) == 1 else ("change", "their", "a model does")
+    verb, their = ("changes", "its") if len(changed) == 1 else ("change", "their")
     sentence = f"Mirrored, {who} {verb} {their} answer."
     found = [(record.mirror or {}).get(name) for name in changed]
     shares = [
@@ -171,7 +171,10 @@ def what_the_mirror_says(explanations: Sequence[Explanation], record: Record) ->
     if not all(shares):
         return sentence
     there, elsewhere = (_range(accuracies) for accuracies in shares)
-    return f"{sentence} Where {it}, the answer is right on {there} of FER-2013's test faces, elsewhere on {elsewhere}."
+    return (
+        f"{sentence} On FER-2013's test faces, such an answer is right {there} of the time, one that stays the same "
+        f"{elsewhere}."
+    )
 
 
 def how_often_right(record: Record, count: int) -> str:
@@ -182,9 +185,9 @@ def how_often_right(record: Record, count: int) -> str:
     return (
         f"On FER-2013's test faces, {who} right {percent(record.sure_accuracy)} of the time where the verdict names "
         f"one emotion, as it does for {percent(record.sure_share)} of them, and {percent(record.unsure_accuracy)} "
-        f"where it is unsure. It names the likeliest emotions until together they have {percent(record.mass or 0)}: "
-        f"then the raters' label is among them for {percent(VERDICT_COVERAGE)} of the faces. Each answer is the mean "
-        "over the face and its mirror image."
+        f"where it is unsure. It names the likeliest emotions until they have {percent(record.mass or 0)} together, so "
+        f"that the raters' label is among the named ones for {percent(VERDICT_COVERAGE)} of the faces. Each answer is "
+        "the mean over the face and its mirror image."
     )
 
 

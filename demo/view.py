@@ -26,6 +26,7 @@ class View:
         against: the emotion to contrast it with; None for none.
         method: a key of METHODS.
         layer: a key of LAYERS.
+        number: counts what the browser has asked for, so that it knows which answer has come.
     """
 
     example: str | None
@@ -35,6 +36,7 @@ class View:
     against: str | None = None
     method: str = DEFAULT_METHOD
     layer: str = FIRST_LAYER
+    number: int = 0
 
     @property
     def source(self) -> str:
@@ -50,7 +52,7 @@ def read_view(value: object) -> View:
         choice = asked.get(key)
         return choice if isinstance(choice, str) and choice in choices else None  # type: ignore[operator]
 
-    upload, face = asked.get("upload"), asked.get("face")
+    upload, face, number = (asked.get(key) for key in ("upload", "face", "number"))
     return View(
         example=known("example", EXAMPLES),
         upload=upload if isinstance(upload, str) else "",
@@ -59,4 +61,5 @@ def read_view(value: object) -> View:
         against=known("against", EMOTIONS),
         method=known("method", METHODS) or DEFAULT_METHOD,
         layer=known("layer", LAYERS) or FIRST_LAYER,
+        number=number if isinstance(number, int) else 0,
     )

@@ -67,7 +67,7 @@ def test_it_says_how_many_models_there_are_and_which_are_missing(page):
     said = texts(page)
     assert "Two models guess which emotion a face shows." in said
     assert '<p class="problem">A model is left out: &lt;why&gt;.</p>' in said and responses.NO_MODELS not in said
-    assert "Article 5(1)(f)" in said and "deleted from the server as soon as it is read" in said
+    assert "Article 5(1)(f)" in said and "deleted from the server’s disk as soon as it is read" in said
 
 
 def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
@@ -137,4 +137,4 @@ def test_every_choice_has_a_control():
         "method": list(METHODS),
         "layer": ["last", "stage", "earlier", "earliest"],
     }
-    assert "own answer" in words(html) and "data-opacity" in html
+    assert "each one’s answer" in words(html) and "data-opacity" in html

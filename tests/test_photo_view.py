@@ -102,11 +102,11 @@ def test_without_a_photo_there_are_the_buttons_and_a_reason():
     [
         (TWO, None, 0),
         (TWO, 1, 1),
-        (TWO, 2, 2),
+        (TWO, 2, 0),  # the whole picture has no number
         (TWO, 3, 0),  # such as the face of another photo
         (TWO, -1, 2),
         (photo(WHOLE), None, None),
-        (photo(WHOLE), 0, 0),
+        (photo(WHOLE), 0, None),
         (photo(WHOLE), 5, None),
         (photo(WHOLE), -1, 0),
         (photo(face(50, 50, 100)), -1, 0),

@@ -31,25 +31,25 @@ def portrait(responses: Responses) -> Visit:
     return responses.show(View(example="48-pixels"))[0]
 
 
-def ask(responses: Responses, visit: Visit, changes: str = NOT_COVERED, **asked: object) -> list[tuple]:
+def ask(responses: Responses, visit: Visit, **asked: object) -> list[tuple]:
     """All that is shown one after the other."""
-    return list(responses.on_view(asked, visit, changes, REQUEST))
+    return list(responses.on_view(asked, visit, REQUEST))
 
 
 # --- a view --------------------------------------------------------------------------------------------------------
 
 
 def test_a_new_photo_is_shown_before_its_results(responses, portrait):
-    first, last = ask(responses, portrait, "<p>changes of another face</p>", **SIX)
-    visit, photo, results, face, changes, evidence = first
+    first, last = ask(responses, portrait, **SIX)
+    visit, photo, results, face, evidence = first
     assert photo.count("face-box") == 6 and 'aria-pressed="true"' not in photo and "Asking the models" in results
     assert (visit.source, visit.chosen, visit.crop) == ("six-faces", None, None)
-    assert (face, changes, evidence) == ("", "", "")
-    visit, photo, results, face, changes, evidence = last
+    assert (face, evidence) == ("", "")
+    visit, photo, results, face, evidence = last
     assert photo.count('class="face-box"') == 6 and 'data-face="0" aria-pressed="true"' in photo
     assert list(columns(results)) == ["Baseline CNN", "Attention CNN"] and "61.4 %" in results
     assert visit.chosen == 0 and len(visit.explanations) == 2 and visit.crop is visit.photo.crops[0]
-    assert "<canvas" in face and changes == NOT_COVERED and evidence == NOT_TESTED
+    assert "<canvas" in face and evidence == NOT_TESTED
 
 
 def test_a_photo_is_read_once(responses, monkeypatch):
@@ -65,12 +65,13 @@ def test_a_photo_is_read_once(responses, monkeypatch):
     assert first.chosen == 0
 
 
-def test_what_covering_changed_stays_while_the_face_does(responses):
-    visit = ask(responses, Visit(), **SIX)[-1][0]
-    ((visit, *_, changes, _),) = ask(responses, visit, "<p>told</p>", **SIX, emotion="sad")
-    assert changes == "<p>told</p>"
-    ((visit, *_, changes, _),) = ask(responses, visit, "<p>told</p>", **SIX, face=1)
-    assert changes == NOT_COVERED
+def test_an_answer_says_what_it_answers(responses, portrait):
+    """Also where the page says the same as before: the browser waits for it."""
+    for number in (4, 5):
+        ((_, _, results, *_),) = ask(responses, Visit(), number=number)
+        assert results.startswith(f'<div data-answers="{number}">')
+    ((_, _, results, *_),) = ask(responses, portrait, example="48-pixels", number="x")
+    assert results.startswith('<div data-answers="0">')
 
 
 def test_the_controls_decide_what_is_explained(responses, portrait):
@@ -95,10 +96,10 @@ def test_each_analysis_has_a_number_of_its_own_and_badges_carry_it(responses, po
 
 def test_whatever_is_asked_is_answered(responses, portrait):
     for asked in (None, [], {"example": "nobody"}, {"face": 3}):
-        *_, last = responses.on_view(asked, portrait, "", REQUEST)
-        visit, photo, results, face, changes, evidence = last
+        *_, last = responses.on_view(asked, portrait, REQUEST)
+        visit, photo, results, face, evidence = last
         assert visit.photo is None and NO_PHOTO in photo and "appears here" in results
-        assert (face, changes, evidence) == ("", "", "")
+        assert (face, evidence) == ("", "")
 
 
 def test_the_opening_has_its_checks_already(responses):
@@ -110,7 +111,7 @@ def test_the_opening_has_its_checks_already(responses):
 
 def test_without_models_the_page_says_what_to_do():
     visit, photo, results, *rest = Responses({}).show(View(example="48-pixels"))
-    assert NO_MODELS in results and "<img" in photo and rest == ["", "", ""] and visit.crop is None
+    assert NO_MODELS in results and "<img" in photo and rest == ["", ""] and visit.crop is None
 
 
 def test_visits_share_what_is_never_changed(portrait):
@@ -210,7 +211,7 @@ def test_new_results_end_the_test_of_the_old_ones(responses, portrait):
 
 @pytest.mark.usefixtures("_short_tests")
 def test_a_test_that_is_started_while_new_results_are_made_ends_too(responses, portrait):
-    views = responses.on_view(SIX, portrait, "", REQUEST)
+    views = responses.on_view(SIX, portrait, REQUEST)
     next(views)
     steps = responses.on_test(portrait, REQUEST)
     next(steps)

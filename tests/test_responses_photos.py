@@ -39,7 +39,7 @@ def stored(path: Path) -> Path:
 
 def ask(responses: Responses, visit: Visit, **asked: object) -> tuple:
     """The last that is shown: visit, photo, results, and more."""
-    return list(responses.on_view(asked, visit, "", REQUEST))[-1]
+    return list(responses.on_view(asked, visit, REQUEST))[-1]
 
 
 def upload(responses: Responses, path: Path) -> tuple[Visit, str, str]:
@@ -64,7 +64,7 @@ def test_each_of_many_faces_can_be_chosen(responses, tmp_path):
 def test_without_a_face_the_whole_picture_is_offered(responses, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "noise.png")
     visit, photo, results = upload(responses, tmp_path / "noise.png")
-    assert NO_FACE in photo and NO_FACE in results and visit.crop is None
+    assert NO_FACE in photo and "No face was found" in results and visit.crop is None
     visit, photo, results, *_ = ask(responses, visit, upload=visit.source, face=-1)
     assert visit.chosen == 0 and len(columns(results)) == 2
 
