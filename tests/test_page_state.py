@@ -186,3 +186,21 @@ def test_in_a_frame_the_page_shows_the_view_and_tells_the_address_to_the_page_ar
         assert dict(parse_qsl(message["queryString"])) == VIEW | {"emotion": "fear"}
     finally:
         page.browser.switch_to.default_content()
+
+
+def test_a_choice_that_changes_no_word_is_answered_too(page):
+    page.click("[data-clear]")
+    page.wait(lambda: page.analysis == "" and page.is_settled())
+    page.click("[data-set=emotion][data-value=sad]")
+    page.wait(page.is_settled)
+    assert "appears here" in page.text("#results")
+
+
+def test_what_is_covered_during_an_analysis_stays_covered(page):
+    with page.new_results():
+        page.click("[data-set=emotion][data-value=sad]")
+        page.click("#cover button[data-cells]")
+    page.wait(lambda: page.text("#changes").startswith("Covered"))
+    with page.new_results():
+        page.click("[data-example=grace-hopper]")
+    page.wait(lambda: page.text("#changes").startswith("Paint"))
