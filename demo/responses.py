@@ -98,6 +98,8 @@ class Responses:
         self.models, self.accuracies = models, accuracies or {}
         self.record = record or Record(tuple((name,) for name in models))
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
+        # Of their own, so that nobody's answers stand in line behind others' checks, which take twice as long.
+        self._checking = ThreadPoolExecutor(at_once, thread_name_prefix="check")
         self._opening = Lock()  # one photo at a time, for opening a large one takes much memory
         self._numbers = counter(1)
         self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
@@ -131,7 +133,7 @@ class Responses:
         if visit.crop is None:
             return {}
         with _errors_as_a_sentence():
-            checks = check_maps(self.models, visit.crop, visit.explanations, self._pool)
+            checks = check_maps(self.models, visit.crop, visit.explanations, self._checking)
             badges = {found.model_name: render_badge(found, checks[found.model_name]) for found in visit.explanations}
             return {"analysis": visit.number, "badges": badges}
 
