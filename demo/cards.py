@@ -9,7 +9,7 @@ import numpy as np
 from demo.badges import WAITING, render_badge
 from demo.details import render_details
 from demo.markup import percent, term
-from demo.overlays import colour_ramp, data_url, heat_layer
+from demo.overlays import colour_ramp, data_url, heat_layer, scaled_attention
 from demo.photo import FaceCrop
 from demo.probabilities import render_probabilities
 from demo.verdict import Record, how_often_right, judge, what_the_mirror_says, who_says_what
@@ -26,7 +26,7 @@ FLAT = 0.05
 ATTENTION = """The weight that the network itself gives each place, before it decides. Its colours run from 0 to 1 \
 (everything passes), or to its maximum if that is larger. What the answer needs may lie elsewhere: the tab “Trust the \
 maps?” tests it."""
-COLOURS = "Dark: little; bright: much. The colours run from 0 to the map's own maximum."
+COLOURS = "The colours of a heat map run from 0 to its own maximum."
 MIRROR = "The model answers differently when the face is mirrored, which does not change the emotion: it was not sure."
 
 
@@ -64,6 +64,7 @@ def render_results(
     <div class="analysis" data-analysis="{number}" style="{style}; {layers}">
       {_verdict(explanations, record)}
       <section class="grid" aria-label="What each model says, and where it looks">{columns}{chart}</section>
+      <p class="legend">{term("Colours of the maps", COLOURS)}: little <i class="ramp"></i> much</p>
       {render_details(crop, models, explanations, accuracies)}
     </div>"""
 
@@ -82,10 +83,8 @@ def _verdict(explanations: Sequence[Explanation], record: Record) -> str:
 def _layer_variables(explanation: Explanation) -> str:
     """The pictures of a model's maps as CSS variables, because each is shown more than once."""
     maps = {"heat": explanation.normalised()}
-    attention = explanation.spatial_attention
-    if attention is not None:
-        # Not stretched from its own minimum: gates between 0.881 and 0.882 would look like a choice of places.
-        maps["attention"] = attention / max(1.0, float(attention.max()))
+    if explanation.spatial_attention is not None:
+        maps["attention"] = scaled_attention(explanation.spatial_attention)
     return "".join(
         f"--{kind}-{explanation.model_name}: url({data_url(heat_layer(values))}); " for kind, values in maps.items()
     )

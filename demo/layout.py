@@ -40,10 +40,13 @@ DOWNLOADS = """\
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
 <button type="button" data-download="csv">CSV</button></div>"""
 
+MEGABYTES = 20  # the largest photo that is taken
+
 # Of the browser's part of the page. Each file runs for one component, see `gr.HTML`.
 SCRIPTS = {
     name: Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("page", "photo", "cover")
 }
+SCRIPTS["photo"] = SCRIPTS["photo"].replace("MEGABYTES", str(MEGABYTES))
 SCRIPTS["page"] = SCRIPTS["page"].replace("OPENING", OPENING).replace("METHOD", DEFAULT_METHOD)
 
 # Hands what an event of the browser tells to the server, as a component's value: Gradio forgets what is told with an
@@ -92,7 +95,7 @@ LAUNCH_OPTIONS = {
     "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
     "footer_links": ["gradio", "settings"],
     "run_history": False,  # else the browser would keep a visitor's pictures and results
-    "max_file_size": "20mb",
+    "max_file_size": f"{MEGABYTES}mb",
     "state_session_capacity": 200,
     "app_kwargs": APP_OPTIONS,
 }
@@ -168,7 +171,7 @@ def _build_analysis_tab(responses: Responses) -> None:
     )
     file = gr.HTML({}, html_template="", apply_default_css=False, js_on_load=SAVE_FILE, elem_id="file")
 
-    # Events wait for no others of the same visit but for the models, which `Responses` shares out among all visitors.
+    # Many events run at the same time: they share the models and the place where photos are opened, see `Responses`.
     event: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last", "concurrency_limit": WAITING}
     shown = view.select(
         responses.on_view,

@@ -6,7 +6,7 @@ const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", again
 const KEYS = ["example", "face", "emotion", "against", "method", "layer"];
 const TABS = ["analyse", "evaluation", "trust"];
 const open = new Set();
-let view = {...DEFAULTS}, tab = TABS[0], showsResults = true;
+let view = {...DEFAULTS}, tab = TABS[0];
 
 // ---- The address ----
 

@@ -1,6 +1,5 @@
 // Brings a photo of the visitor's own to the server: from a file, the clipboard, the camera, or dropped on the page.
 // If several come, the latest wins.
-const LARGEST = 20 * 2 ** 20;
 let latest = 0;
 const complain = sentence => {
     const place = element.querySelector("[data-problem]");
@@ -11,7 +10,7 @@ const complain = sentence => {
 const send = async file => {
     const mine = ++latest;
     complain("");
-    if (file.size > LARGEST) return complain("The file is larger than 20 MB; please make it smaller first.");
+    if (file.size > MEGABYTES * 2 ** 20) return complain("The file is larger than MEGABYTES MB; please make it smaller first.");
     element.setAttribute("aria-busy", "true");
     try {
         const {path} = await upload(file);

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from demo.markup import percent
-from demo.overlays import COLOUR_MAP, heat_layer
+from demo.overlays import COLOUR_MAP, heat_layer, scaled_attention
 from demo.photo import FaceCrop
 from demo.verdict import Record, judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
@@ -112,8 +112,7 @@ def draw(
         against = "" if each.against is None else f" rather than {EMOTIONS[each.against]}"
         _show(column[0], face, each.normalised(), f"{METHODS[each.method].title}, {EMOTIONS[each.target]}{against}")
         if each.spatial_attention is not None:
-            values = each.spatial_attention
-            _show(column[1], face, values / max(1.0, float(values.max())), "its own attention")
+            _show(column[1], face, scaled_attention(each.spatial_attention), "its own attention")
     weights = ", ".join(f"{name} {models[name].sha256[:8] or 'untrained'}" for name in models)
     figure.supxlabel(f"{SMALL_PRINT}\nfer-lens {_version()}; weights {weights}", size=5.5, color="#555555", wrap=True)
     return figure
