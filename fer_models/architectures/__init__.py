@@ -8,9 +8,10 @@ from fer_models.architectures.attn_cnn import AttentionCNN
 from fer_models.architectures.base import EmotionModel
 from fer_models.architectures.baseline_cnn import BaselineCNN
 from fer_models.architectures.resnet50 import ResNet50, ResNet50CBAM
+from fer_models.architectures.vit import VisionTransformer
 
 MODELS: dict[str, type[EmotionModel]] = {
-    model.name: model for model in (BaselineCNN, ResNet50, AttentionCNN, ResNet50CBAM)
+    model.name: model for model in (BaselineCNN, ResNet50, AttentionCNN, ResNet50CBAM, VisionTransformer)
 }
 MODEL_NAMES = tuple(MODELS)
 

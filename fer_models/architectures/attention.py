@@ -119,6 +119,31 @@ class MultiHeadSpatialAttention(nn.Module):
         return (features.unflatten(1, (self.heads, -1)) * weights[:, :, None]).flatten(1, 2)
 
 
+class AttentionPooling(nn.Module):
+    """Softmax attention over places with one linear score per place: "sequence pooling" of Hassani et al. 2021.
+
+    l(p) = w F(p) + b, and the features are multiplied by s(p) = P exp(l(p)) / sum_q exp(l(q)) over all P places, so the
+    mean after it is the attention-weighted mean. w starts at zero, and so the pooling as a plain average.
+
+    Attributes:
+        map: float (N, H, W), s of the latest forward pass, detached; None before the first. Not negative, with a mean
+            of 1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(channels, 1, 1)
+        nn.init.zeros_(self.score.weight)
+        self.map: Tensor | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, H, W) -> the same shape, each place multiplied by its weight."""
+        logits = self.score(features)
+        weights = (logits.flatten(1).softmax(dim=1) * logits[0].numel()).view_as(logits)
+        self.map = weights[:, 0].detach()
+        return features * weights
+
+
 class CBAM(nn.Module):
     """CBAM: channel attention, then spatial attention (the order that Woo et al. 2018 found best)."""
 
@@ -130,3 +155,7 @@ class CBAM(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels, H, W) -> the same shape."""
         return self.spatial(self.channel(features))
+
+
+# What multiplies the features of a model place by place; each stores the weights of its latest forward pass in `map`.
+AnySpatialAttention = SpatialAttention | MultiHeadSpatialAttention | AttentionPooling

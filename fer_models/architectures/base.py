@@ -5,14 +5,14 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
-from fer_models.architectures.attention import ChannelAttention, MultiHeadSpatialAttention, SpatialAttention
+from fer_models.architectures.attention import AnySpatialAttention, ChannelAttention
 
 
 class EmotionModel(nn.Module):
     """Maps float faces (N, 3, S, S) in [0, 1] to logits (N, 7) in the order of EMOTIONS.
 
-    A model computes `forward_head(forward_features(faces))`. The features are the output of the last convolutional
-    stage, before attention, pooling and classifier, which is where Grad-CAM needs them.
+    A model computes `forward_head(forward_features(faces))`. The features are the output of the last stage, before
+    attention, pooling and classifier, which is where Grad-CAM needs them.
 
     Class attributes, which describe an architecture:
         name: the key in MODELS.
@@ -27,8 +27,8 @@ class EmotionModel(nn.Module):
     Attributes:
         config: the constructor's keyword arguments, from which the model can be rebuilt.
         input_size: S, the side in pixels at which the model runs.
-        stages: attribute names of the convolutional stages, shallow to deep; `forward_features` returns the output of
-            the last. `input_layers`, `stages` and `head` name each submodule exactly once.
+        stages: attribute names of the stages, whose outputs are (N, K, h, w), shallow to deep; `forward_features`
+            returns the output of the last. `input_layers`, `stages` and `head` name each submodule exactly once.
         temperature: divides the logits before the softmax (Guo et al. 2017); 1 unless loaded from a checkpoint.
         conformal_threshold: threshold of `prediction_set`; 1 (all emotions) unless loaded from a checkpoint.
         sha256: of the file that the weights were loaded from; "" unless loaded from a checkpoint.
@@ -56,7 +56,7 @@ class EmotionModel(nn.Module):
         self.sha256 = ""
 
     def forward_features(self, faces: Tensor) -> Tensor:
-        """(N, 3, S, S) in [0, 1] -> the output of the last convolutional stage, (N, K, h, w), not negative."""
+        """(N, 3, S, S) in [0, 1] -> the output of the last stage, (N, K, h, w); behind a ReLU not negative."""
         raise NotImplementedError
 
     def forward_head(self, features: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class EmotionModel(nn.Module):
         return architecture
 
     @property
-    def spatial_attention(self) -> SpatialAttention | MultiHeadSpatialAttention | None:
+    def spatial_attention(self) -> AnySpatialAttention | None:
         """The spatial attention module, whose `map` holds the weight of each cell, or None."""
         return None
 

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 from torch import Tensor, nn
 
-from fer_models.architectures.attention import MultiHeadSpatialAttention, SpatialAttention
+from fer_models.architectures.attention import AnySpatialAttention
 from fer_models.inference import Faces, exclusive, predict
 
 
@@ -37,6 +37,6 @@ def predict_with_uniform_attention(model: nn.Module, faces: Faces) -> np.ndarray
     return predict(network, faces)
 
 
-def _average(attention: SpatialAttention | MultiHeadSpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
+def _average(attention: AnySpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
     assert attention.map is not None  # the forward pass has just stored it
     return inputs[0] * attention.map.mean(dim=(1, 2))[:, None, None, None]

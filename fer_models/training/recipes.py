@@ -85,6 +85,15 @@ _BASELINE = Recipe(
     augmentation=MILD,
     architecture={"widths": [32, 64, 128], "dropout": 0.2},
 )
+# Transformers learn slowly from scratch, so this one has many epochs and the teacher (Touvron et al. 2021, DeiT).
+_TRANSFORMER = Recipe(
+    stages=((128, 100),),
+    learning_rate=2e-3,
+    batch_size=128,
+    weight_decay=0.05,
+    label_smoothing=0.0,
+    teacher=_TEACHER,
+)
 _ATTENTION = Recipe(stages=((128, 40),), learning_rate=3e-3, weight_decay=0.05, architecture={"attention": "multihead"})
 
 # The gradient of a spatial gate is small, so with the common learning rate CBAM's gates would hardly change.
@@ -122,12 +131,14 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet50": _RESNET,
         "attn_cnn": replace(_ATTENTION, stages=((128, 80),), label_smoothing=0.0, teacher=_TEACHER),
         "resnet50_cbam": replace(_RESNET, rate_factors=_GATES),
+        "vit": _TRANSFORMER,
     },
     "paper": {
         "baseline_cnn": _paper(128, batch_norm=False),
         "resnet50": _paper(224),
         "attn_cnn": _paper(128, batch_norm=False),
         "resnet50_cbam": _paper(224),
+        "vit": _paper(128),
     },
     "multihead_attention": {"attn_cnn": _ATTENTION},
     "without_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "none"})},
