@@ -10,7 +10,8 @@ import numpy as np
 
 from demo.photo import FaceCrop
 from fer_models import EMOTIONS, CheckpointError, EmotionModel, Explanation, explain, load_model
-from fer_models.architectures import MODELS
+from fer_models.architectures import MODELS, model_title
+from fer_models.checkpoints import WEIGHTS_FILE
 from fer_models.evidence import (
     Faithfulness,
     QuickCheck,
@@ -36,15 +37,29 @@ LAYERS = {
 def load_models(
     weights_dir: str | Path, report: Callable[[str], object] = lambda line: None
 ) -> tuple[dict[str, EmotionModel], list[str]]:
-    """The models that can be loaded, by name, and a sentence for each one that cannot; `report` hears of each."""
+    """The models that can be loaded, by `EmotionModel.checkpoint`, and a sentence for each one that cannot.
+
+    These are the checkpoints `weights_dir`/<name>/, one of each architecture, and the further ones
+    `weights_dir`/<recipe>/<name>/, as far as their weights are there.
+
+    Args:
+        weights_dir: folder of the checkpoints.
+        report: hears of each.
+    """
     models: dict[str, EmotionModel] = {}
     problems = []
-    for name, architecture in MODELS.items():
-        report(f"Loading {architecture.title} ...")
+    folders = [Path(weights_dir) / name for name in MODELS]
+    further = sorted(file.parent for file in Path(weights_dir).glob(f"*/*/{WEIGHTS_FILE}"))
+    for folder in [*folders, *(folder for folder in further if folder.name in MODELS)]:
+        checkpoint = folder.relative_to(weights_dir).as_posix()
+        report(f"Loading {model_title(checkpoint)} ...")
         try:
-            models[name] = load_model(name, weights_dir)
+            model = load_model(folder.name, folder.parent)
         except CheckpointError as error:
-            problems.append(f"{architecture.title} is left out: {error}")
+            problems.append(f"{model_title(checkpoint)} is left out: {error}")
+        else:
+            model.checkpoint = checkpoint
+            models[checkpoint] = model
     return models, problems
 
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from demo.badges import WAITING, render_badge
 from demo.details import render_details
-from demo.markup import percent, term
+from demo.markup import percent, term, variable
 from demo.overlays import colour_ramp, data_url, heat_layer, scaled_attention
 from demo.photo import FaceCrop
 from demo.probabilities import render_probabilities
 from demo.verdict import Record, how_often_right, judge, what_the_mirror_says, who_says_what
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.evidence import QuickCheck
 
 # A map for an emotion to which its model gives less than this says so.
@@ -86,13 +86,14 @@ def _layer_variables(explanation: Explanation) -> str:
     if explanation.spatial_attention is not None:
         maps["attention"] = scaled_attention(explanation.spatial_attention)
     return "".join(
-        f"--{kind}-{explanation.model_name}: url({data_url(heat_layer(values))}); " for kind, values in maps.items()
+        f"{variable(kind, explanation.model_name)}: url({data_url(heat_layer(values))}); "
+        for kind, values in maps.items()
     )
 
 
 def _column(explanation: Explanation, badge: str, place: int) -> str:
     name = explanation.model_name
-    title = MODELS[name].title
+    title = model_title(name)
     first, second = np.argsort(-explanation.probabilities, kind="stable")[:2]
     mirror = ""
     if explanation.changes_when_mirrored:
@@ -123,7 +124,7 @@ def map_caption(explanation: Explanation) -> str:
 
 
 def _heat_figure(explanation: Explanation) -> str:
-    title, method = MODELS[explanation.model_name].title, METHODS[explanation.method].title
+    title, method = model_title(explanation.model_name), METHODS[explanation.method].title
     target, probability = EMOTIONS[explanation.target], float(explanation.probabilities[explanation.target])
     share = "less than 1 %" if probability < 0.005 else f"only {percent(probability)}"
     unlikely = f"<br>It gives {target} {share}." if probability < UNLIKELY else ""
@@ -146,13 +147,12 @@ def _attention_figure(explanation: Explanation) -> str:
     flat = ": flat, all places count nearly the same" if high - low < FLAT * high else ""
     return f"""
       <figure class="attention">
-        {overlay("attention", explanation.model_name, f"Spatial attention of {MODELS[explanation.model_name].title}")}
+        {overlay("attention", explanation.model_name, f"Spatial attention of {model_title(explanation.model_name)}")}
         <figcaption>{term("Its own attention", ATTENTION)}{flat}</figcaption>
       </figure>"""
 
 
 def overlay(kind: str, name: str, description: str) -> str:
     """A map of a model over the face; both pictures are variables of the analysis around it."""
-    return (
-        f'<div class="overlay" role="img" aria-label="{escape(description)}" style="--map: var(--{kind}-{name})"></div>'
-    )
+    style = f"--map: var({variable(kind, name)})"
+    return f'<div class="overlay" role="img" aria-label="{escape(description)}" style="{style}"></div>'

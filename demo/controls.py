@@ -10,8 +10,12 @@ LAYER = """Where in the network the map is made. The last layer that still has a
 is made from; earlier ones have finer grids and know less of the emotion."""
 
 
-def render_controls() -> str:
-    """Chips for the emotion, a list for the emotion to contrast it with, and the rest folded."""
+def render_controls(models: str = "") -> str:
+    """Chips for the emotion, a list for the emotion to contrast it with, and the rest folded.
+
+    Args:
+        models: the choice of models, as HTML.
+    """
     chips = "".join(
         f'<button type="button" data-set="emotion" data-value="{emotion}" aria-pressed="{str(not emotion).lower()}">'
         f"{emotion or 'each one’s answer'}</button>"
@@ -28,7 +32,7 @@ def render_controls() -> str:
         <label>method {methods}</label>
         <label>{term("layer", LAYER)} {layers}</label>
         <label>opacity of the maps <input type="range" min="0" max="100" value="55" data-opacity></label>
-      </div></details>
+      </div></details>{models}
     </div>"""
 
 

@@ -10,7 +10,7 @@ from demo.markup import all_of, listed, percent
 from demo.overlays import data_url
 from demo.photo import FaceCrop
 from fer_models import EMOTIONS
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.data.images import FER_SIZE
 from fer_models.evidence import REGIONS, region_masks
 
@@ -51,7 +51,7 @@ def render_changes(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], cells: 
         cells: indices of the covered pixels.
         crop: the face.
     """
-    rows = "".join(_row(MODELS[name].title, *pair) for name, pair in answers.items())
+    rows = "".join(_row(model_title(name), *pair) for name, pair in answers.items())
     changed = [name for name, (before, after) in answers.items() if before.argmax() != after.argmax()]
     return f"""
     <p class="changes" data-said>{_covered(cells, crop)} {_who_changes(changed, len(answers))}</p>
@@ -79,7 +79,7 @@ def _who_changes(changed: Sequence[str], count: int) -> str:
     if len(changed) == count > 1:
         return f"{all_of(count)} models change their answer."
     verb, their = ("changes", "its") if len(changed) == 1 else ("change", "their")
-    return f"{listed([MODELS[name].title for name in changed])} {verb} {their} answer."
+    return f"{listed([model_title(name) for name in changed])} {verb} {their} answer."
 
 
 def _row(title: str, before: np.ndarray, after: np.ndarray) -> str:

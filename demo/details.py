@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from demo.map_agreement import render_map_agreement
-from demo.markup import percent, term
+from demo.markup import percent, term, variable
 from demo.photo import FaceCrop
 from fer_models import EmotionModel, Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.evidence import measure_agreement, region_shares
 from fer_models.inference import prediction_set
 from fer_models.inference.complexity import count_parameters
@@ -50,7 +50,7 @@ def _side_by_side(explanations: Sequence[Explanation]) -> str:
         if is_there
     ]
     rows = "".join(
-        f'<tr style="--map: var(--{key}-{name})"><th scope="row">{MODELS[name].title}<small>{words}</small></th>'
+        f'<tr style="--map: var({variable(key, name)})"><th scope="row">{model_title(name)}<small>{words}</small></th>'
         '<td><div class="bare face"></div></td><td><div class="bare"></div></td>'
         '<td><div class="overlay"></div></td></tr>'
         for name, key, words in maps
@@ -80,7 +80,7 @@ def _about(model: EmotionModel, crop: FaceCrop, explanation: Explanation, accura
     facts.append(("Time for this face and its mirror image", f"{1000 * explanation.seconds:.0f} ms"))
     rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     return f"""
-      <article class="card"><h3>{MODELS[explanation.model_name].title}</h3><dl>{rows}</dl>
+      <article class="card"><h3>{model_title(explanation.model_name)}</h3><dl>{rows}</dl>
       {_regions(crop, explanation)}{_channels(explanation)}</article>"""
 
 

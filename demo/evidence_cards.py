@@ -6,7 +6,7 @@ import numpy as np
 
 from demo.analysis import Evidence
 from fer_models import EMOTIONS, METHODS
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.evidence import Curves, Faithfulness
 
 WIDTH, HEIGHT = 100, 60  # of a plot, in the units of its drawing
@@ -40,7 +40,7 @@ def render_evidence(tested: Sequence[Evidence], is_running: bool = False, was_st
 
 def _card(evidence: Evidence) -> str:
     explanation = evidence.explanation
-    title, method = MODELS[explanation.model_name].title, METHODS[explanation.method].title
+    title, method = model_title(explanation.model_name), METHODS[explanation.method].title
     return f"""
     <article class="card" aria-label="Evidence for {title}">
       <header><h3>{title}</h3><small>{method} for {EMOTIONS[explanation.target]}, {explanation.stage}</small></header>

@@ -12,14 +12,16 @@ from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words
+from demo.model_choice import default_choice, render_model_choice
 from demo.photo_view import render_examples
 from demo.responses import NO_MODELS, Responses
 from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
-from demo.verdict import known_record
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
 from fer_models.architectures import MODELS
+from fer_models.checkpoints import EvaluationError
+from fer_models.evaluation.results import read_variants
 
 INTRODUCTION = """\
 <h1>FER Lens</h1>
@@ -118,10 +120,14 @@ def build_page(
         report: hears what is being done.
     """
     results, unevaluated = read_results(weights_dir)
-    accuracies = {name: result.metrics["test_flip_averaged"]["accuracy"] for name, result in results.items()}
-    responses = Responses(models, accuracies, known_record(results, list(models)), at_once)
+    try:
+        variants = read_variants(weights_dir)
+    except EvaluationError:  # the tab Evaluation reports it
+        variants = {}
+    further = {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
+    responses = Responses(models, results | further, at_once)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
-        count = len(models) or len(MODELS)
+        count = len(default_choice(models)) or len(default_choice(MODELS))
         who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
         gr.HTML(
             INTRODUCTION.format(who=who, each=each), apply_default_css=False, js_on_load=None, elem_id="introduction"
@@ -156,7 +162,8 @@ def _build_analysis_tab(responses: Responses) -> None:
             face = gr.HTML(first_cover, apply_default_css=False, js_on_load=SCRIPTS["cover"], elem_id="cover")
             changes = gr.HTML(NOT_COVERED, apply_default_css=False, js_on_load=SAY, elem_id="changes")
         with gr.Column(elem_id="right"):
-            gr.HTML(render_controls(), apply_default_css=False, js_on_load=None, elem_id="controls")
+            choice = render_model_choice(list(responses.models), responses.accuracies)
+            gr.HTML(render_controls(choice), apply_default_css=False, js_on_load=None, elem_id="controls")
             results = gr.HTML(first_results, apply_default_css=False, js_on_load=TELL_RESULTS, elem_id="results")
             with gr.Accordion("Test these maps thoroughly", open=False, elem_id="thoroughly"):
                 evidence = gr.HTML(first_evidence, apply_default_css=False, js_on_load=EVIDENCE, elem_id="evidence")

@@ -6,7 +6,7 @@ from math import isnan
 
 from demo.markup import term
 from fer_models import Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.evidence import Agreement, measure_agreement
 
 RANK_CORRELATION = (
@@ -23,9 +23,9 @@ def render_map_agreement(explanations: Sequence[Explanation]) -> str:
         for first, second in combinations(explanations, 2)
     }
     names = [explanation.model_name for explanation in explanations]
-    head = "".join(f'<th scope="col">{MODELS[name].title}</th>' for name in names[1:])
+    head = "".join(f'<th scope="col">{model_title(name)}</th>' for name in names[1:])
     rows = "".join(
-        f'<tr><th scope="row">{MODELS[row].title}</th>'
+        f'<tr><th scope="row">{model_title(row)}</th>'
         + "".join(f"<td>{_cell(found.get((row, column)))}</td>" for column in names[1:])
         + "</tr>"
         for row in names[:-1]

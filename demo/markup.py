@@ -15,6 +15,11 @@ def term(word: str, explanation: str) -> str:
     )
 
 
+def variable(kind: str, name: str) -> str:
+    """The CSS variable that holds a model's "heat" or "attention"; no slash may stand in its name."""
+    return f"--{kind}-{name.replace('/', '-')}"
+
+
 def percent(share: float) -> str:
     """A share in [0, 1] in whole percent, such as "41 %"; 0 and 100 % only where they are exact."""
     if 0 < share < 0.005:

@@ -2,17 +2,20 @@
 // and asks the server for it. The server answers with photo and results together.
 //
 // While an answer is being made, Gradio keeps the latest choice and drops those between (trigger_mode "always_last").
-const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last", number: 0};
-const KEYS = ["example", "face", "emotion", "against", "method", "layer"];
+const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last", models: "", number: 0};
+const KEYS = ["example", "face", "emotion", "against", "method", "layer", "models"];
 const TABS = ["analyse", "evaluation", "trust"];
 const open = new Set();
 let view = {...DEFAULTS}, tab = TABS[0];
 
 // ---- The address ----
 
+const boxes = () => [...document.querySelectorAll("[data-model]")];
+
 // Whatever the page does not offer counts as not asked for.
 const isOffered = (key, value) => {
     if (key === "face") return value === "whole" || /^[1-9]\d{0,2}$/.test(value);
+    if (key === "models") return value.split(",").every(name => boxes().some(box => box.dataset.model === name));
     const quoted = `"${CSS.escape(value)}"`;
     return document.querySelector(
         key === "example" ? `[data-example=${quoted}]` : `[data-set=${key}][data-value=${quoted}], [data-set=${key}] option[value=${quoted}]`
@@ -51,8 +54,23 @@ const mark = () => {
     if (view.face !== null) pressed("#photo [data-face]", data => Number(data.face) === view.face);
     for (const list of document.querySelectorAll("select[data-set]")) list.value = view[list.dataset.set];
     const against = document.querySelector("[data-set=against]");
+    markModels();
     against.disabled = !(["gradcam", "hirescam"].includes(view.method) && ["last", "stage"].includes(view.layer));
     for (const option of against.options) option.disabled = option.value !== "" && option.value === view.emotion;
+};
+const markModels = () => {
+    if (!boxes().length) return;
+    const names = view.models ? view.models.split(",") : boxes().filter(box => "default" in box.dataset).map(box => box.dataset.model);
+    const summary = document.querySelector("[data-most]");
+    summary.textContent = `Models: ${names.length} of ${boxes().length}`;
+    for (const box of boxes()) {
+        box.checked = names.includes(box.dataset.model);
+        box.disabled = box.checked ? names.length === 1 : names.length >= Number(summary.dataset.most);
+    }
+};
+const chooseModels = () => {
+    const isDefault = boxes().every(box => box.checked === "default" in box.dataset);
+    ask({models: isDefault ? "" : boxes().filter(box => box.checked).map(box => box.dataset.model).join(",")});
 };
 const ask = changes => {
     view = {...view, ...changes, number: view.number + 1};
@@ -84,6 +102,7 @@ document.addEventListener("click", event => {
 });
 document.addEventListener("change", event => {
     if (event.target.matches("select[data-set]")) ask({[event.target.dataset.set]: event.target.value});
+    if (event.target.matches("[data-model]")) chooseModels();
 });
 document.addEventListener("input", event => {
     if (event.target.matches("[data-opacity]"))

@@ -6,7 +6,7 @@ import numpy as np
 
 from demo.markup import percent
 from fer_models import EMOTIONS, Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 
 # Marks differ in shape and in colour; the page's style sheet draws them.
 MARKS = ("circle", "square", "diamond", "triangle", "ring", "cross")
@@ -26,7 +26,7 @@ def render_probabilities(explanations: Sequence[Explanation], columns: int = 0) 
         f"<td>{percent(float(mean[index]))}</td></tr>"
         for index, emotion in enumerate(EMOTIONS)
     )
-    legend = " ".join(f'<span><i class="mark {mark}"></i> {MODELS[name].title}</span>' for name, mark in marks.items())
+    legend = " ".join(f'<span><i class="mark {mark}"></i> {model_title(name)}</span>' for name, mark in marks.items())
     style = f"grid-area: 4 / 1 / auto / span {columns}" if columns else "grid-column: 1 / -1"
     return f"""
       <figure class="probabilities" style="{style}">
@@ -44,7 +44,7 @@ def render_probabilities(explanations: Sequence[Explanation], columns: int = 0) 
 def _marks(explanations: Sequence[Explanation], marks: dict[str, str], emotion: int) -> str:
     drawn = ""
     for each in explanations:
-        said = f"{MODELS[each.model_name].title}: {percent(float(each.probabilities[emotion]))}"
+        said = f"{model_title(each.model_name)}: {percent(float(each.probabilities[emotion]))}"
         place = f"left: {100 * each.probabilities[emotion]:.1f}%"
         drawn += f'<i class="mark {marks[each.model_name]}" style="{place}" title="{said}"></i>'
         drawn += f'<span class="unseen">{said}. </span>'

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count as counter
 from threading import Event, Lock
 
@@ -23,15 +23,17 @@ from demo.cards import render_results
 from demo.cover import NOT_COVERED, render_changes, render_cover
 from demo.evidence_cards import NOT_TESTED, render_evidence
 from demo.example_pictures import EXAMPLES
+from demo.model_choice import chosen_models
 from demo.photo import FaceCrop, Photo, cover, read_photo
 from demo.photo_view import crop_index, render_photo
 from demo.retention import taken_upload
 from demo.takeaway import Takeaway, make_takeaway
 from demo.uploads import UploadError
-from demo.verdict import Record
+from demo.verdict import Record, known_record
 from demo.view import View, read_view
 from fer_models import EmotionModel, Explanation, predict
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
+from fer_models.evaluation.results import Evaluation
 from fer_models.faces import Progress
 
 NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
@@ -83,20 +85,20 @@ class Responses:
 
     Args:
         models: by name.
-        accuracies: flip-averaged, on FER-2013's test faces, in [0, 1], by name, where they are known.
-        record: what is known of all of them together.
+        results: stored evaluations by the same names, where there are any.
         at_once: how many models run at the same time.
     """
 
     def __init__(
         self,
         models: dict[str, EmotionModel],
-        accuracies: Mapping[str, float] | None = None,
-        record: Record | None = None,
+        results: Mapping[str, Evaluation] | None = None,
         at_once: int = 2,
     ) -> None:
-        self.models, self.accuracies = models, accuracies or {}
-        self.record = record or Record(tuple((name,) for name in models))
+        self.models, results = models, results or {}
+        # Flip-averaged, as the page asks the models.
+        self.accuracies = {name: found.metrics["test_flip_averaged"]["accuracy"] for name, found in results.items()}
+        self._record_of = lru_cache(maxsize=64)(partial(known_record, results))
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
         # Of their own, so that nobody's answers stand in line behind others' checks, which take twice as long.
         self._checking = ThreadPoolExecutor(at_once, thread_name_prefix="check")
@@ -144,8 +146,9 @@ class Responses:
             return NOT_COVERED if crop else ""
         with _errors_as_a_sentence():
             faces = [crop.pixels, cover(crop, cells)]
-            found = self._pool.map(lambda model: tuple(predict(model, faces, mirrored=True)), self.models.values())
-            return render_changes(dict(zip(self.models, found, strict=True)), sorted(set(cells)), crop)
+            names = _asked(visit)
+            answers = self._pool.map(lambda name: tuple(predict(self.models[name], faces, mirrored=True)), names)
+            return render_changes(dict(zip(names, answers, strict=True)), sorted(set(cells)), crop)
 
     def on_test(self, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Iterator[str]:
         """The maps on the page are to be tested: yields the evidence after each model."""
@@ -189,7 +192,11 @@ class Responses:
         if visit.crop is None:
             return {}
         with _errors_as_a_sentence():
-            return make_takeaway(str(kind), visit.crop, self.models, visit.explanations, self.record)
+            return make_takeaway(str(kind), visit.crop, self.models, visit.explanations, self.record(visit))
+
+    def record(self, visit: Visit) -> Record:
+        """What is known of the answers of the models that were asked, together."""
+        return self._record_of(_asked(visit))
 
     def _opened(self, view: View, progress: Progress | None = None) -> Visit:
         """A visit with the view's photo, and nothing explained."""
@@ -219,15 +226,21 @@ class Responses:
             visit = replace(visit, chosen=None, explanations=[])
             return visit, shown, _answer(view, _hint(visit) if self.models else _problem(NO_MODELS)), "", ""
         crop = photo.crops[chosen]
-        explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
+        models = {name: self.models[name] for name in chosen_models(view.models, self.models)}
+        explained = explain_face(models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
         if progress is not None:
-            explained = progress.tqdm(explained, total=len(self.models), unit="models")
+            explained = progress.tqdm(explained, total=len(models), unit="models")
         visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
         checks = check_maps(self.models, crop, visit.explanations, self._pool) if with_checks else None
         results = render_results(
-            crop, self.models, visit.explanations, self.record, self.accuracies, checks, visit.number
+            crop, models, visit.explanations, self.record(visit), self.accuracies, checks, visit.number
         )
         return visit, shown, _answer(view, results), render_cover(crop), NOT_TESTED
+
+
+def _asked(visit: Visit) -> tuple[str, ...]:
+    """Names of the models that the visit has explanations of."""
+    return tuple(each.model_name for each in visit.explanations)
 
 
 def _answer(view: View, results: str) -> str:
@@ -253,7 +266,7 @@ def _report_search(progress: gr.Progress, done: int, total: int, unit: str) -> N
 def _report_test(progress: gr.Progress, stop: Event, done: int, models: int, name: str, share: float) -> None:
     if stop.is_set():
         raise Stopped
-    progress((done + share) / models, desc=f"Testing the map of {MODELS[name].title}")
+    progress((done + share) / models, desc=f"Testing the map of {model_title(name)}")
 
 
 @contextmanager

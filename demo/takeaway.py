@@ -18,7 +18,7 @@ from demo.overlays import COLOUR_MAP, heat_layer, scaled_attention
 from demo.photo import FaceCrop
 from demo.verdict import Record, judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 
 # A file's name and its content as a data URL; empty for none.
 Takeaway = dict[str, str]
@@ -108,12 +108,13 @@ def draw(
     grid[0, 0].set_title(judge(explanations, record).headline, weight="bold")
     for column, each in zip(grid.T[1:], explanations, strict=True):
         top = percent(float(each.probabilities.max()))
-        column[0].set_title(f"{MODELS[each.model_name].title}\n{each.emotion} {top}", weight="bold")
+        column[0].set_title(f"{model_title(each.model_name)}\n{each.emotion} {top}", weight="bold")
         against = "" if each.against is None else f" rather than {EMOTIONS[each.against]}"
         _show(column[0], face, each.normalised(), f"{METHODS[each.method].title}, {EMOTIONS[each.target]}{against}")
         if each.spatial_attention is not None:
             _show(column[1], face, scaled_attention(each.spatial_attention), "its own attention")
-    weights = ", ".join(f"{name} {models[name].sha256[:8] or 'untrained'}" for name in models)
+    names = [each.model_name for each in explanations]
+    weights = ", ".join(f"{name} {models[name].sha256[:8] or 'untrained'}" for name in names)
     figure.supxlabel(f"{SMALL_PRINT}\nfer-lens {_version()}; weights {weights}", size=5.5, color="#555555", wrap=True)
     return figure
 

@@ -18,6 +18,7 @@ from demo.analysis import check_maps, explain_face, load_models
 from demo.cards import render_results
 from demo.example_pictures import EXAMPLES, OPENING
 from demo.load_test import describe_conditions
+from demo.model_choice import default_choice
 from demo.photo import read_photo
 from demo.verdict import Record
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
@@ -41,7 +42,8 @@ def main() -> None:
 
 def measure(weights: Path, at_once: int, repeats: int = REPEATS) -> str:
     """The table, in Markdown: the parts of an analysis and all of it, in milliseconds."""
-    models, _ = load_models(weights)
+    loaded, _ = load_models(weights)
+    models = {name: loaded[name] for name in default_choice(loaded)}
     crop = read_photo(EXAMPLES[OPENING].path).crops[0]
     record = Record(tuple((name,) for name in models))
 

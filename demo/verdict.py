@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.markup import all_of, in_words, listed, percent
 from fer_models import EMOTIONS, Explanation
-from fer_models.architectures import MODELS
+from fer_models.architectures import model_title
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.conformal import mass_threshold
 from fer_models.evaluation.mirror import mirror_test
@@ -140,7 +140,7 @@ def who_says_what(explanations: Sequence[Explanation], voices: Voices) -> str:
     count = len(explanations)
     (emotion, majority), *others = sorted(camps.items(), key=lambda camp: -len(camp[1]))
     if count == 1:
-        return f"{MODELS[majority[0]].title} says {emotion}. No other model is loaded to compare it with."
+        return f"{model_title(majority[0])} says {emotion}. No other model is loaded to compare it with."
     if not others:
         sentence = f"{all_of(count)} models say {emotion}."
     elif len(majority) > count / 2:
@@ -148,7 +148,7 @@ def who_says_what(explanations: Sequence[Explanation], voices: Voices) -> str:
         sentence = f"{in_words(len(majority)).capitalize()} of {in_words(count)} models say {emotion}; {dissent}."
     else:
         sentence = f"The models disagree: {'; '.join(_camp(*camp) for camp in ((emotion, majority), *others))}."
-    twins = [listed([MODELS[name].title for name in voice]) for voice in voices if len(voice) > 1]
+    twins = [listed([model_title(name) for name in voice]) for voice in voices if len(voice) > 1]
     return " ".join([sentence, *(f"{names} nearly always agree, so they count as one." for names in twins)])
 
 
@@ -158,7 +158,7 @@ def what_the_mirror_says(explanations: Sequence[Explanation], record: Record) ->
     if not changed:
         who = "The model gives" if len(explanations) == 1 else f"{all_of(len(explanations))} models give"
         return f"{who} the mirror image the same answer."
-    who = listed([MODELS[name].title for name in changed])
+    who = listed([model_title(name) for name in changed])
     if len(changed) == len(explanations) > 1:
         who = f"{all_of(len(explanations))} models".lower()
     verb, their = ("changes", "its") if len(changed) == 1 else ("change", "their")
@@ -203,7 +203,7 @@ def _voices(answers: Mapping[str, np.ndarray]) -> Voices:
 
 def _camp(emotion: str, names: Sequence[str]) -> str:
     verb = "says" if len(names) == 1 else "say"
-    return f"{listed([MODELS[name].title for name in names])} {verb} {emotion}"
+    return f"{listed([model_title(name) for name in names])} {verb} {emotion}"
 
 
 def _range(shares: Sequence[float]) -> str:

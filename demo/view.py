@@ -26,6 +26,7 @@ class View:
         against: the emotion to contrast it with; None for none.
         method: a key of METHODS.
         layer: a key of LAYERS.
+        models: names of the models to show; empty for the default choice.
         number: counts what the browser has asked for, so that it knows which answer has come.
     """
 
@@ -36,6 +37,7 @@ class View:
     against: str | None = None
     method: str = DEFAULT_METHOD
     layer: str = FIRST_LAYER
+    models: tuple[str, ...] = ()
     number: int = 0
 
     @property
@@ -52,7 +54,7 @@ def read_view(value: object) -> View:
         choice = asked.get(key)
         return choice if isinstance(choice, str) and choice in choices else None  # type: ignore[operator]
 
-    upload, face, number = (asked.get(key) for key in ("upload", "face", "number"))
+    upload, face, number, models = (asked.get(key) for key in ("upload", "face", "number", "models"))
     return View(
         example=known("example", EXAMPLES),
         upload=upload if isinstance(upload, str) else "",
@@ -61,5 +63,6 @@ def read_view(value: object) -> View:
         against=known("against", EMOTIONS),
         method=known("method", METHODS) or DEFAULT_METHOD,
         layer=known("layer", LAYERS) or FIRST_LAYER,
+        models=tuple(filter(None, models.split(","))) if isinstance(models, str) else (),
         number=number if isinstance(number, int) else 0,
     )

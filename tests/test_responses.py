@@ -14,6 +14,7 @@ from demo.overlays import data_url
 from demo.photo_view import NO_PHOTO
 from demo.responses import NO_MODELS, Responses, Visit
 from demo.view import View
+from fer_models.evaluation.results import Evaluation
 from tests.helpers import cards, columns, tiny_models, words
 
 REQUEST = SimpleNamespace(session_hash="one")
@@ -22,7 +23,8 @@ SIX = {"example": "six-faces"}
 
 @pytest.fixture(scope="module")
 def responses() -> Responses:
-    return Responses(tiny_models(), {"attn_cnn": 0.614})
+    metrics = {"test_flip_averaged": {"accuracy": 0.614}}
+    return Responses(tiny_models(), {"attn_cnn": Evaluation(metrics, None)})
 
 
 @pytest.fixture(scope="module")

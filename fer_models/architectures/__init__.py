@@ -28,8 +28,14 @@ def model_class(name: str) -> type[EmotionModel]:
 
 
 def model_title(name: str) -> str:
-    """What people call a model, such as "ResNet-50 + CBAM"."""
-    return model_class(name).title
+    """What people call a model: "ResNet-50 + CBAM", or "Attention CNN (without attention)" for a further checkpoint.
+
+    Args:
+        name: as `EmotionModel.checkpoint`.
+    """
+    *recipe, name = name.split("/")
+    title = model_class(name).title
+    return f"{title} ({recipe[0].replace('_', ' ')})" if recipe else title
 
 
 @torch.inference_mode(False)

@@ -32,6 +32,7 @@ class EmotionModel(nn.Module):
         temperature: divides the logits before the softmax (Guo et al. 2017); 1 unless loaded from a checkpoint.
         conformal_threshold: threshold of `prediction_set`; 1 (all emotions) unless loaded from a checkpoint.
         sha256: of the file that the weights were loaded from; "" unless loaded from a checkpoint.
+        checkpoint: tells several checkpoints of one architecture apart: `name`, or "<recipe>/<name>" for a further one.
         mirrored_temperature, mirrored_threshold: the same two for the mean over a face and its mirror image.
     """
 
@@ -54,6 +55,7 @@ class EmotionModel(nn.Module):
         self.mirrored_temperature = 1.0
         self.mirrored_threshold = 1.0
         self.sha256 = ""
+        self.checkpoint = self.name
 
     def forward_features(self, faces: Tensor) -> Tensor:
         """(N, 3, S, S) in [0, 1] -> the output of the last stage, (N, K, h, w); behind a ReLU not negative."""

@@ -125,7 +125,7 @@ def _explain_batch(
     logit_values, probabilities = to_numpy(logits), views.mean(axis=0)
     return [
         Explanation(
-            model_name=model.name,
+            model_name=model.checkpoint,
             method=method,
             stage=stage,
             target=targets[n],

@@ -14,7 +14,7 @@ class Explanation:
     With `mirrored`, all but `views` and `logits` are means over the face and its mirror image.
 
     Attributes:
-        model_name: a name in MODEL_NAMES.
+        model_name: the model's `checkpoint`, which is a name in MODEL_NAMES unless it was named otherwise.
         method: a key of METHODS.
         stage: the layer explained: one of the model's stages, or "attention" for the attention module's output.
         target: index into EMOTIONS of the emotion explained.
