@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from demo.api import Api
+from demo.api_guard import CLOSED, FileGuard
 from demo.controls import render_controls
 from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words
 from demo.photo_view import render_examples
-from demo.responses import NO_MODELS, Responses
+from demo.responses import NO_MODELS, WAITING, Responses
 from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
+from demo.uploads import MEGABYTES
 from demo.verdict import known_record
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
@@ -39,8 +43,6 @@ DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
 <button type="button" data-download="csv">CSV</button></div>"""
-
-MEGABYTES = 20  # the largest photo that is taken
 
 # Of the browser's part of the page. Each file runs for one component, see `gr.HTML`.
 SCRIPTS = {
@@ -87,17 +89,18 @@ THEME = gr.themes.Base(
     font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "sans-serif"],
 ).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
 
-# How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
-WAITING = 16
-
 LAUNCH_OPTIONS = {
     "theme": THEME,
     "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
-    "footer_links": ["gradio", "settings"],
+    "footer_links": ["api", "gradio", "settings"],
     "run_history": False,  # else the browser would keep a visitor's pictures and results
     "max_file_size": f"{MEGABYTES}mb",
     "state_session_capacity": 200,
-    "app_kwargs": APP_OPTIONS,
+    "app_kwargs": APP_OPTIONS
+    | {
+        "routes": [*APP_OPTIONS["routes"], *CLOSED],
+        "middleware": [Middleware(FileGuard, most_bytes=2 * MEGABYTES * 2**20)],  # base64 is longer by a third
+    },
 }
 
 
@@ -136,6 +139,8 @@ def build_page(
                 build_evaluation_tab(weights_dir, results, unevaluated)
             with gr.Tab("Trust the maps?"):
                 build_trust_tab(weights_dir)
+
+        Api(page, responses, results).add()
 
         def on_leave(request: gr.Request) -> None:
             responses.on_leave(request)

@@ -36,6 +36,11 @@ from fer_models.faces import Progress
 
 NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
 
+UNFORESEEN = "Something went wrong on the server. Please try again, or use another picture."
+
+# How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
+WAITING = 16
+
 PROGRESS = gr.Progress()  # as a default value it makes Gradio pass the progress of the running event
 
 
@@ -86,6 +91,11 @@ class Responses:
         accuracies: flip-averaged, on FER-2013's test faces, in [0, 1], by name, where they are known.
         record: what is known of all of them together.
         at_once: how many models run at the same time.
+
+    Attributes:
+        models, accuracies, record: as given.
+        pool: in which the models run.
+        opening: held while a photo is opened.
     """
 
     def __init__(
@@ -97,10 +107,10 @@ class Responses:
     ) -> None:
         self.models, self.accuracies = models, accuracies or {}
         self.record = record or Record(tuple((name,) for name in models))
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
+        self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
         # Of their own, so that nobody's answers stand in line behind others' checks, which take twice as long.
         self._checking = ThreadPoolExecutor(at_once, thread_name_prefix="check")
-        self._opening = Lock()  # one photo at a time, for opening a large one takes much memory
+        self.opening = Lock()  # one photo at a time, for opening a large one takes much memory
         self._numbers = counter(1)
         self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
 
@@ -144,7 +154,7 @@ class Responses:
             return NOT_COVERED if crop else ""
         with _errors_as_a_sentence():
             faces = [crop.pixels, cover(crop, cells)]
-            found = self._pool.map(lambda model: tuple(predict(model, faces, mirrored=True)), self.models.values())
+            found = self.pool.map(lambda model: tuple(predict(model, faces, mirrored=True)), self.models.values())
             return render_changes(dict(zip(self.models, found, strict=True)), sorted(set(cells)), crop)
 
     def on_test(self, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Iterator[str]:
@@ -197,7 +207,7 @@ class Responses:
             return Visit()
         # The file of an upload is deleted as soon as it is read.
         file = nullcontext(EXAMPLES[view.example].path) if view.example else taken_upload(view.upload)
-        with file as path, self._opening:
+        with file as path, self.opening:
             try:
                 return Visit(view.source, read_photo(path, progress))
             except UploadError as error:
@@ -219,11 +229,11 @@ class Responses:
             visit = replace(visit, chosen=None, explanations=[])
             return visit, shown, _answer(view, _hint(visit) if self.models else _problem(NO_MODELS)), "", ""
         crop = photo.crops[chosen]
-        explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
+        explained = explain_face(self.models, crop, view.emotion, view.against, view.layer, view.method, self.pool)
         if progress is not None:
             explained = progress.tqdm(explained, total=len(self.models), unit="models")
         visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
-        checks = check_maps(self.models, crop, visit.explanations, self._pool) if with_checks else None
+        checks = check_maps(self.models, crop, visit.explanations, self.pool) if with_checks else None
         results = render_results(
             crop, self.models, visit.explanations, self.record, self.accuracies, checks, visit.number
         )
@@ -264,4 +274,4 @@ def _errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, (gr.Error, *expected)):
             raise
-        raise gr.Error("Something went wrong on the server. Please try again, or use another picture.") from error
+        raise gr.Error(UNFORESEEN) from error
