@@ -1,6 +1,7 @@
 """Serves the page: python app.py prints its address. Hugging Face Spaces starts this file as well."""
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -21,7 +22,8 @@ def main() -> None:
     for problem in problems:
         print(problem)
     page = build_page(models, problems, weights_dir, arguments.at_once, report)
-    page.queue(max_size=100).launch(**LAUNCH_OPTIONS)
+    # Nobody skips the queue, neither the page's visitors nor programs.
+    page.queue(max_size=100, api_open=False).launch(**LAUNCH_OPTIONS, mcp_server=arguments.mcp or None)
 
 
 def report(line: str) -> None:
@@ -45,7 +47,14 @@ def read_arguments() -> argparse.Namespace:
         metavar="N",
         help="how many models run at the same time and share the cores; default: 2",
     )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer the API's two functions as tools to MCP clients as well; needs: pip install 'gradio[mcp]'",
+    )
     arguments = parser.parse_args()
+    if arguments.mcp and find_spec("mcp") is None:
+        parser.error("--mcp needs a package that is not installed: pip install 'gradio[mcp]'")
     if arguments.at_once < 1:
         parser.error("--at-once must be 1 or more.")
     return arguments

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from demo.api import Api
+from demo.api_guard import CLOSED, FileGuard
 from demo.controls import render_controls
 from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
@@ -14,9 +17,10 @@ from demo.example_pictures import OPENING
 from demo.markup import in_words
 from demo.model_choice import default_choice, render_model_choice
 from demo.photo_view import render_examples
-from demo.responses import NO_MODELS, Responses
+from demo.responses import NO_MODELS, WAITING, Responses
 from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
+from demo.uploads import MEGABYTES
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
 from fer_models.architectures import MODELS
@@ -41,8 +45,6 @@ DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
 <button type="button" data-download="csv">CSV</button></div>"""
-
-MEGABYTES = 20  # the largest photo that is taken
 
 # Of the browser's part of the page. Each file runs for one component, see `gr.HTML`.
 SCRIPTS = {
@@ -89,17 +91,18 @@ THEME = gr.themes.Base(
     font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "sans-serif"],
 ).set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
 
-# How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
-WAITING = 16
-
 LAUNCH_OPTIONS = {
     "theme": THEME,
     "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
-    "footer_links": ["gradio", "settings"],
+    "footer_links": ["api", "gradio", "settings"],
     "run_history": False,  # else the browser would keep a visitor's pictures and results
     "max_file_size": f"{MEGABYTES}mb",
     "state_session_capacity": 200,
-    "app_kwargs": APP_OPTIONS,
+    "app_kwargs": APP_OPTIONS
+    | {
+        "routes": [*APP_OPTIONS["routes"], *CLOSED],
+        "middleware": [Middleware(FileGuard, most_bytes=2 * MEGABYTES * 2**20)],  # base64 is longer by a third
+    },
 }
 
 
@@ -124,8 +127,8 @@ def build_page(
         variants = read_variants(weights_dir)
     except EvaluationError:  # the tab Evaluation reports it
         variants = {}
-    further = {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
-    responses = Responses(models, results | further, at_once)
+    everything = results | {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
+    responses = Responses(models, everything, at_once)
     with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
         count = len(default_choice(models)) or len(default_choice(MODELS))
         who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
@@ -142,6 +145,8 @@ def build_page(
                 build_evaluation_tab(weights_dir, results, unevaluated)
             with gr.Tab("Trust the maps?"):
                 build_trust_tab(weights_dir)
+
+        Api(page, responses, everything).add()
 
         def on_leave(request: gr.Request) -> None:
             responses.on_leave(request)

@@ -27,6 +27,7 @@ class FaceCrop:
             where nothing was detected.
         square: where the face is in the photo, in pixels of the uploaded file.
         is_face: whether it is known to be one face, found in the photo or filling it.
+        face: what the detector found; None where it found nothing.
     """
 
     picture: Image.Image
@@ -34,6 +35,7 @@ class FaceCrop:
     landmarks: np.ndarray
     square: Square
     is_face: bool = True
+    face: Face | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +59,13 @@ class Photo:
         return [crop for crop in self.crops if crop.is_face]
 
 
-def read_photo(path: str | PathLike[str], progress: Progress | None = None) -> Photo:
-    """Opens a photo and finds its faces; for `progress` see `find_faces`.
+def read_photo(file: str | PathLike[str] | bytes, progress: Progress | None = None) -> Photo:
+    """Opens a photo, by its path or its content, and finds its faces; for `progress` see `find_faces`.
 
     Raises:
         UploadError: the file cannot be used; the message is a sentence for the visitor.
     """
-    image = open_image(path)
+    image = open_image(file)
     faces = find_faces(image, progress)
     if is_one_face(image, faces):
         crops = [_whole(image, faces[0] if faces else None, is_face=True)]
@@ -93,14 +95,14 @@ def cover(crop: FaceCrop, cells: Sequence[int]) -> np.ndarray:
 
 def _face(image: Image.Image, face: Face) -> FaceCrop:
     crop, square = crop_face(image, face), face_square(image, face)
-    return FaceCrop(_picture(crop), to_grey48(crop), landmarks_in_crop(square, face), square)
+    return FaceCrop(_picture(crop), to_grey48(crop), landmarks_in_crop(square, face), square, face=face)
 
 
 def _whole(image: Image.Image, face: Face | None, is_face: bool) -> FaceCrop:
     """The picture's middle square, with the landmarks of a face found in it."""
     crop, square = crop_face(image, None), face_square(image, None)
     landmarks = landmarks_in_crop(square, face) if face else np.array(MEAN_LANDMARKS, dtype=np.float32)
-    return FaceCrop(_picture(crop), to_grey48(crop), landmarks, square, is_face)
+    return FaceCrop(_picture(crop), to_grey48(crop), landmarks, square, is_face, face)
 
 
 def _picture(crop: Image.Image) -> Image.Image:

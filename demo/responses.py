@@ -7,7 +7,7 @@ A handler returns a value for each output, and never `gr.skip()`: for each of th
 component, with its HTML, until the visitor leaves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -37,6 +37,11 @@ from fer_models.evaluation.results import Evaluation
 from fer_models.faces import Progress
 
 NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
+
+UNFORESEEN = "Something went wrong on the server. Please try again, or use another picture."
+
+# How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
+WAITING = 16
 
 PROGRESS = gr.Progress()  # as a default value it makes Gradio pass the progress of the running event
 
@@ -87,6 +92,12 @@ class Responses:
         models: by name.
         results: stored evaluations by the same names, where there are any.
         at_once: how many models run at the same time.
+
+    Attributes:
+        models: as given.
+        accuracies: flip-averaged, as the page asks the models, in [0, 1], by name, where they are known.
+        pool: in which the models run.
+        opening: held while a photo is opened.
     """
 
     def __init__(
@@ -96,13 +107,12 @@ class Responses:
         at_once: int = 2,
     ) -> None:
         self.models, results = models, results or {}
-        # Flip-averaged, as the page asks the models.
         self.accuracies = {name: found.metrics["test_flip_averaged"]["accuracy"] for name, found in results.items()}
         self._record_of = lru_cache(maxsize=64)(partial(known_record, results))
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
+        self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="model")
         # Of their own, so that nobody's answers stand in line behind others' checks, which take twice as long.
         self._checking = ThreadPoolExecutor(at_once, thread_name_prefix="check")
-        self._opening = Lock()  # one photo at a time, for opening a large one takes much memory
+        self.opening = Lock()  # one photo at a time, for opening a large one takes much memory
         self._numbers = counter(1)
         self._tests: dict[str, Event] = {}  # set to end a visitor's running test, by session
 
@@ -146,8 +156,8 @@ class Responses:
             return NOT_COVERED if crop else ""
         with _errors_as_a_sentence():
             faces = [crop.pixels, cover(crop, cells)]
-            names = _asked(visit)
-            answers = self._pool.map(lambda name: tuple(predict(self.models[name], faces, mirrored=True)), names)
+            names = [each.model_name for each in visit.explanations]
+            answers = self.pool.map(lambda name: tuple(predict(self.models[name], faces, mirrored=True)), names)
             return render_changes(dict(zip(names, answers, strict=True)), sorted(set(cells)), crop)
 
     def on_test(self, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Iterator[str]:
@@ -192,11 +202,12 @@ class Responses:
         if visit.crop is None:
             return {}
         with _errors_as_a_sentence():
-            return make_takeaway(str(kind), visit.crop, self.models, visit.explanations, self.record(visit))
+            found = visit.explanations
+            return make_takeaway(str(kind), visit.crop, self.models, found, self.record(found))
 
-    def record(self, visit: Visit) -> Record:
-        """What is known of the answers of the models that were asked, together."""
-        return self._record_of(_asked(visit))
+    def record(self, explanations: Sequence[Explanation]) -> Record:
+        """What is known of the answers of the models that explained a face, together."""
+        return self._record_of(tuple(each.model_name for each in explanations))
 
     def _opened(self, view: View, progress: Progress | None = None) -> Visit:
         """A visit with the view's photo, and nothing explained."""
@@ -204,7 +215,7 @@ class Responses:
             return Visit()
         # The file of an upload is deleted as soon as it is read.
         file = nullcontext(EXAMPLES[view.example].path) if view.example else taken_upload(view.upload)
-        with file as path, self._opening:
+        with file as path, self.opening:
             try:
                 return Visit(view.source, read_photo(path, progress))
             except UploadError as error:
@@ -227,20 +238,15 @@ class Responses:
             return visit, shown, _answer(view, _hint(visit) if self.models else _problem(NO_MODELS)), "", ""
         crop = photo.crops[chosen]
         models = {name: self.models[name] for name in chosen_models(view.models, self.models)}
-        explained = explain_face(models, crop, view.emotion, view.against, view.layer, view.method, self._pool)
+        explained = explain_face(models, crop, view.emotion, view.against, view.layer, view.method, self.pool)
         if progress is not None:
             explained = progress.tqdm(explained, total=len(models), unit="models")
         visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
-        checks = check_maps(self.models, crop, visit.explanations, self._pool) if with_checks else None
+        checks = check_maps(self.models, crop, visit.explanations, self.pool) if with_checks else None
         results = render_results(
-            crop, models, visit.explanations, self.record(visit), self.accuracies, checks, visit.number
+            crop, models, visit.explanations, self.record(visit.explanations), self.accuracies, checks, visit.number
         )
         return visit, shown, _answer(view, results), render_cover(crop), NOT_TESTED
-
-
-def _asked(visit: Visit) -> tuple[str, ...]:
-    """Names of the models that the visit has explanations of."""
-    return tuple(each.model_name for each in visit.explanations)
 
 
 def _answer(view: View, results: str) -> str:
@@ -277,4 +283,4 @@ def _errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, (gr.Error, *expected)):
             raise
-        raise gr.Error("Something went wrong on the server. Please try again, or use another picture.") from error
+        raise gr.Error(UNFORESEEN) from error

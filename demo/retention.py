@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.route_utils import API_PREFIX, MultiPartException, upload_fn
@@ -100,7 +101,7 @@ async def _sweeping(app: App) -> AsyncIterator[None]:
 
 
 # For `launch(app_kwargs=...)`. Its routes come before Gradio's own.
-APP_OPTIONS = {
+APP_OPTIONS: dict[str, Any] = {
     "routes": [Route(f"{API_PREFIX}/upload", receive_upload, methods=["POST"])],
     "lifespan": _sweeping,
 }

@@ -16,17 +16,27 @@ from fer_models.data.images import opaque
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 register_heif_opener(thumbnails=False)
 
-# The largest picture that is decoded: 50 million pixels, as many as most phones take. It is not reduced, because the
-# faces of a crowd would be. Decoding one takes up to 900 MB for a moment (a PNG with transparency).
+# The largest file that is taken, and the largest picture that is decoded: 50 million pixels, as many as most phones
+# take. It is not reduced, because the faces of a crowd would be. Decoding one takes up to 900 MB for a moment (a PNG
+# with transparency).
+MEGABYTES = 20
 MAX_PIXELS = 50_000_000
 
 
 class UploadError(ValueError):
-    """An upload that cannot be used; the message is one sentence for the visitor."""
+    """An upload that cannot be used; the message is one sentence for the visitor, `kind` is for programs."""
+
+    kind = "unreadable_picture"
 
 
-def open_image(path: str | PathLike[str]) -> Image.Image:
-    """Decode an uploaded file: first frame, upright by its EXIF orientation, 8-bit RGB.
+class TooLargeError(UploadError):
+    """An upload of too many bytes or pixels."""
+
+    kind = "too_large"
+
+
+def open_image(file: str | PathLike[str] | bytes) -> Image.Image:
+    """Decode an uploaded file, by its path or its content: first frame, upright by its EXIF orientation, 8-bit RGB.
 
     Transparency is laid on neutral grey, and 16-bit grey is scaled to 8 bits. The size is checked in the file's header,
     before anything is decoded. Broken EXIF or a broken colour profile does not matter where the pixels are whole.
@@ -35,18 +45,18 @@ def open_image(path: str | PathLike[str]) -> Image.Image:
         UploadError: the file is empty, not a picture, damaged, black all over, or has more than `MAX_PIXELS` pixels.
     """
     too_large = f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels; please make it smaller first."
-    content = Path(path).read_bytes()
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
     if not content:
         raise UploadError("The file is empty; please choose another picture.")
     try:
         with Image.open(io.BytesIO(_without_notes(content)), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UploadError(too_large)
+                raise TooLargeError(too_large)
             return _upright_rgb(image)
     except UploadError:
         raise
     except Image.DecompressionBombError as error:  # Pillow's own limit, which it checks while it reads the header
-        raise UploadError(too_large) from error
+        raise TooLargeError(too_large) from error
     except UnidentifiedImageError as error:
         raise UploadError(
             "This is not a picture that can be read; please use a JPEG, PNG, WebP, HEIC or GIF file."

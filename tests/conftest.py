@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from fer_models.checkpoints import default_weights_dir, save_checkpoint
 from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
 from tests.browser import PATIENCE, PROGRAMS, Page, start_chromium
-from tests.helpers import make_split, pattern
+from tests.helpers import SMALL_MODELS, SmallServer, make_split, pattern
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,26 +96,46 @@ def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("uploads")
 
 
-@pytest.fixture(scope="session")
-def server(weights: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """app.py running by itself: the page's address, and the file with all that the server prints."""
+@contextmanager
+def running_app(log: Path, weights: Path, uploads: Path, *options: str) -> Iterator[str]:
+    """app.py running by itself: the page's address. All that the server prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
     environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(uploads)}
     with log.open("w") as output:
-        command = [sys.executable, "-u", ROOT / "app.py", "--weights", weights]
+        command = [sys.executable, "-u", ROOT / "app.py", "--weights", weights, *options]
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + PATIENCE
             while "Running on" not in log.read_text():
                 assert process.poll() is None and time.monotonic() < deadline, log.read_text()
                 time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}", log
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def server(weights: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The page's address, and the file with all that the server prints."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with running_app(log, weights, uploads) as address:
+        yield address, log
+
+
+@pytest.fixture(scope="session")
+def small_server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallServer]:
+    """A page with the two small models, for programs, and for MCP clients where the package for them is installed."""
+    folder = tmp_path_factory.mktemp("small")
+    for name in SMALL_MODELS:
+        (folder / "weights").mkdir(exist_ok=True)
+        (folder / "weights" / name).symlink_to(weights / name)
+    options = ["--mcp"] if find_spec("mcp") else []
+    log, uploads = folder / "log.txt", folder / "uploads"
+    with running_app(log, folder / "weights", uploads, *options) as address:
+        yield SmallServer(address, log, folder / "weights", uploads)
 
 
 @pytest.fixture(scope="session")

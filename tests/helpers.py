@@ -3,6 +3,8 @@
 import re
 import struct
 import zlib
+from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -18,6 +20,16 @@ from fer_models.faces import Square
 
 PORTRAIT = EXAMPLES["eileen-collins"].path
 CROPPED_FACE = EXAMPLES["48-pixels"].path
+SMALL_MODELS = ("baseline_cnn", "attn_cnn")
+
+
+class SmallServer(NamedTuple):
+    """A running page: its address, the file with all that it prints, its checkpoints, and where it stores uploads."""
+
+    address: str
+    log: Path
+    weights: Path
+    uploads: Path
 
 
 def pattern(label: int, variant: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def of_all(emotion: str = "happy", share: float = 0.9) -> list:
 
 def render(explanations: list, record: Record | None = None, **options: object) -> str:
     record = record or Record(tuple((each.model_name,) for each in explanations))
-    models = dict.fromkeys(MODEL_NAMES, MODEL)
+    models = dict.fromkeys(SHOWN, MODEL)
     return render_results(half_black(), models, explanations, record, {}, **options)
 
 
@@ -70,7 +70,7 @@ def test_columns_are_in_order_and_have_no_empty_box():
 def test_the_chart_stands_where_attention_is_missing(with_attention, place):
     found = [
         explanation(name, "sad", 0.9, spatial_attention=ATTENTION if has else None)
-        for name, has in zip(MODEL_NAMES, with_attention, strict=False)
+        for name, has in zip(SHOWN, with_attention, strict=False)
     ]
     html = render(found)
     assert f'<figure class="probabilities" style="{place}">' in html
@@ -95,14 +95,14 @@ def test_the_verdict_stands_above():
     said = words(html)
     assert "All four models say happy. All four models give the mirror image the same answer." in said
     assert "How often is that right?" not in said
-    names = tuple((name,) for name in MODEL_NAMES)
+    names = tuple((name,) for name in SHOWN)
     known = words(render(of_all(), Record(names, 0.5, 0.6, 0.8, 0.5)))
     assert "How often is that right?" in known
 
 
 def test_an_unsure_verdict_looks_different():
     found = [replace(each, probabilities=(sure_of("sad") + sure_of("fear")) / 2) for each in of_all()]
-    html = render(found, Record(tuple((name,) for name in MODEL_NAMES), mass=0.6))
+    html = render(found, Record(tuple((name,) for name in SHOWN), mass=0.6))
     assert (
         '<div class="verdict unsure">' in html and "<h2>Unsure: fear or sad <small>50 % and 50 %</small></h2>" in html
     )
@@ -153,10 +153,10 @@ def test_the_caption_names_the_method_and_the_contrast():
 def test_badges_are_filled_or_left_open():
     found = of_all()
     waiting = columns(render(found, number=7))
-    for name, column in zip(MODEL_NAMES, waiting.values(), strict=True):
+    for name, column in zip(SHOWN, waiting.values(), strict=True):
         assert f'<div class="badge" data-badge="{name}">{WAITING}</div>' in column
     assert 'data-analysis="7"' in render(found, number=7)
-    checks = dict.fromkeys(MODEL_NAMES, QuickCheck(0.5, (0.1, 0.1, 0.1), 0.2)) | {"attn_cnn": None}
+    checks = dict.fromkeys(SHOWN, QuickCheck(0.5, (0.1, 0.1, 0.1), 0.2)) | {"attn_cnn": None}
     filled = columns(render(found, checks=checks))
     for title, column in filled.items():
         expected = "constant" if title == "Attention CNN" else "beats chance and the centre"

@@ -10,7 +10,8 @@ import pytest
 from demo import responses
 from demo.analysis import load_models
 from demo.controls import render_controls
-from demo.layout import LAUNCH_OPTIONS, SCRIPTS, WAITING, build_page
+from demo.layout import LAUNCH_OPTIONS, SCRIPTS, build_page
+from demo.responses import WAITING
 from demo.view import DEFAULT_METHOD
 from fer_models import EMOTIONS, METHODS
 from fer_models.architectures import MODELS
@@ -82,10 +83,11 @@ def test_a_fresh_clone_without_models_says_what_to_do(tmp_path):
         assert accuracy in said
 
 
-def test_nothing_is_collected_and_nothing_is_offered_to_programs(page):
+def test_nothing_is_collected_and_programs_are_offered_two_endpoints(page):
     assert page.analytics_enabled is False and page.delete_cache == (60, 60)
     assert LAUNCH_OPTIONS["run_history"] is False
-    assert all(event.api_visibility == "private" for event in page.fns.values() if event.fn)
+    offered = {event.api_name for event in page.fns.values() if event.fn and event.api_visibility != "private"}
+    assert offered == {"analyse", "models"} and "api" in LAUNCH_OPTIONS["footer_links"]
     assert all(style.is_file() for style in LAUNCH_OPTIONS["css_paths"])
 
 
@@ -102,6 +104,8 @@ def test_each_kind_of_event_has_a_queue_of_its_own(page):
         "on_cover": ("covers", WAITING),
         "on_download": ("files", WAITING),
         "on_test": ("tests", 1),
+        "analyse": ("views", WAITING),  # a program waits with the visitors
+        "models": ("models", WAITING),
     }
     assert found["on_stop_button"].queue is False  # it must not wait for the test that it stops
     assert not any(event.cancels for event in page.fns.values())
@@ -109,7 +113,7 @@ def test_each_kind_of_event_has_a_queue_of_its_own(page):
 
 def test_the_latest_choice_wins_and_a_test_runs_once(page):
     found = events(page)
-    modes = {name: event.trigger_mode for name, event in found.items() if event.outputs}
+    modes = {name: event.trigger_mode for name, event in found.items() if event.outputs and event.targets}
     assert modes.pop("on_test") == "once" and set(modes.values()) == {"always_last"}
     assert found["on_checks"].trigger_after == found["on_view"]._id and found["on_checks"].trigger_only_on_success
     elements = {block._id: block.elem_id for block in page.blocks.values()}

@@ -1,5 +1,6 @@
 """Visits over HTTP: visitors do not get in each other's way, and the server forgets them."""
 
+import base64
 import random
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import gradio as gr
+import httpx
 import pytest
 import torch
 
@@ -30,7 +32,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[gr.Blocks]
     torch.manual_seed(0)
     model = create_model("baseline_cnn", widths=[4, 4, 4]).eval()
     page = build_page({"baseline_cnn": model}, [], tmp_path)
-    page.queue(max_size=100).launch(**LAUNCH_OPTIONS, prevent_thread_lock=True, quiet=True)
+    page.queue(max_size=100, api_open=False).launch(**LAUNCH_OPTIONS, prevent_thread_lock=True, quiet=True)
     yield page
     page.close(verbose=False)
 
@@ -106,6 +108,16 @@ def test_a_visitor_who_leaves_is_forgotten(page):
         guest.upload(PORTRAIT)
         assert len(page.state_holder.session_data) == 1
     wait_until(lambda: not page.state_holder.session_data and not page.state_holder.time_last_used)
+
+
+@pytest.mark.parametrize("image", [base64.b64encode(PORTRAIT).decode(), "no picture"])
+def test_a_program_leaves_nothing_behind(page, image):
+    calls = f"{page.local_url}gradio_api/call"
+    event = httpx.post(f"{calls}/v2/analyse", json={"image": image}).json()["event_id"]
+    answer = httpx.get(f"{calls}/analyse/{event}", timeout=60).text
+    assert ("event: complete" in answer) == (image != "no picture")
+    assert not page.state_holder.session_data and not page.state_holder.time_last_used
+    wait_until(lambda: not page._queue.event_ids_to_events)
 
 
 def test_a_visitor_who_vanishes_without_a_goodbye_is_forgotten_too(page):
