@@ -126,7 +126,8 @@ class Evidence:
         explanation: whose heat map was tested.
         faithfulness: whether the model uses what the map shows.
         sanity: whether the map depends on the model's weights.
-        uniform: float32 (7,), the probabilities with uniform attention; None for a model without attention.
+        uniform: float32 (7,), the probabilities with uniform attention, the mean of both views; None for a model
+            without attention.
     """
 
     explanation: Explanation
@@ -144,7 +145,7 @@ def examine(
     found = measure_faithfulness(
         model, crop.pixels, explanation.heatmap, explanation.target, FEW_FRACTIONS, progress=progress
     )
-    check = sanity_check(model, [crop.pixels], explanation.method, explanation.target, explanation.stage)
+    check = sanity_check(model, [crop.pixels], explanation.method, explanation.target, explanation.stage, mirrored=True)
     has_attention = model.spatial_attention is not None
-    uniform = predict_with_uniform_attention(model, [crop.pixels])[0] if has_attention else None
+    uniform = predict_with_uniform_attention(model, [crop.pixels], mirrored=True)[0] if has_attention else None
     return Evidence(explanation, found, check, uniform)

@@ -24,7 +24,10 @@ LEVELS = {
 # A letter for each kind of remark, and what it means.
 LETTERS = {
     "weights": ("W", "similar with random weights: the map ignores what the network has learned"),
-    "head": ("H", "similar with a random head (all layers after the map's): it does not show why this emotion"),
+    "head": (
+        "H",
+        "similar with a random head (all layers after the last convolutional stage): it does not show why this emotion",
+    ),
     "undecided": ("?", "in the sanity check, draws of random weights differ too much to say"),
     "faces": ("F", "similar on all faces: much of the map does not depend on this face"),
     "flat": ("C", "constant on some faces: there the map shows nothing"),
@@ -32,7 +35,8 @@ LETTERS = {
 
 CAPTION = """\
 Each cell: is the map better than three that know nothing of the model (random maps, the centre of the picture, edges)?
-A click leads to its figures."""
+Where a model has attention, maps “after attention” are made from its output, as Analyse makes them at first, and the
+others in front of it. A click leads to a map's figures."""
 
 
 def row_id(plot: str, model: str, method: str) -> str:
@@ -74,7 +78,7 @@ def _cell(name: str, model: MeasuredExplanations | None, method: str, is_best: b
         return _empty_cell("not measured yet")
     statistics = model.statistics["maps"].get(method)
     if statistics is None:
-        return _empty_cell(f"{MODELS[name].title} has no {MAP_NAMES[method]}")
+        return _empty_cell(f"{MODELS[name].title} has no spatial attention")
     if method == "attention" and has_uniform_attention(model):
         return _empty_cell("practically uniform, so it shows nothing")
     found = verdict(statistics["advantage"])

@@ -14,8 +14,9 @@ from fer_models.estimates import Estimate
 from fer_models.evidence import REGIONS, region_shares
 from fer_models.evidence.baselines import centred_gaussian
 from fer_models.evidence.sanity import SAME
+from fer_models.explanations import METHODS
 from fer_models.heatmap_study import report, tables
-from fer_models.heatmap_study.measure import MeasuredExplanations
+from fer_models.heatmap_study.measure import MAIN_METHOD, MeasuredExplanations
 from fer_models.heatmap_study.store import COMMAND, read_explanations
 
 NOTHING_MEASURED = f"Nothing has been measured yet. If you have FER-2013, run `{COMMAND}`."
@@ -37,7 +38,10 @@ GLOSSARY = {
         "Replaces the network's weights by random ones, from the head down. A map that stays similar does not show "
         "what the network has learned."
     ),
-    "Head": "All layers after the one from whose output the map is made. They turn features into the seven emotions.",
+    "Head": (
+        "The layers after the last convolutional stage: the attention, if there is one, and those that turn features "
+        "into the seven emotions."
+    ),
     "Rank correlation": (
         "How alike two maps order the pixels from cold to hot: 1 is the same order, 0 nothing in common, -1 the "
         f"reverse. From {SAME} on, two maps count as similar."
@@ -48,7 +52,7 @@ GLOSSARY = {
 FAITHFULNESS = """\
 Each mark shows how much more confidence the model loses if ROAD removes what this map shows as hottest than if it
 removes what another map shows. Right of 0 this map is better. Where the 95&nbsp;% interval, the line, touches 0, no
-difference was found. Another face's Grad-CAM knows the model, but not this face."""
+difference was found. The same map of another face knows the model, but not this face."""
 FAITHFULNESS_AXIS = "confidence lost beyond that of the other map (percentage points)"
 DEPENDENCE = """\
 Each mark shows how much of a map remains if something else changes. Far right, the map stays the same whatever the face
@@ -60,9 +64,9 @@ BETWEEN_MODELS = """\
 Agreement of two models' maps of the same face, and, as a control, of different faces. Only what exceeds the control is
 agreement about this face. The overlap of two random maps' hottest fifths is about 0.11."""
 REGIONS_LEGEND = """\
-Where Grad-CAM's heat lies, by the emotion of the label (number of faces). The stronger the colour, the more heat per
-area: full colour means at least three times the mean. FER-2013's faces come without landmarks, so the regions are those
-of a mean face. Emotions with fewer than {few} faces are left out."""
+Where the heat of {method} lies (after attention, where a model has it), by the emotion of the label (number of faces).
+The stronger the colour, the more heat per area: full colour means at least three times the mean. FER-2013's faces come
+without landmarks, so the regions are those of a mean face. Emotions with fewer than {few} faces are left out."""
 FULL_COLOUR = 3
 FEW_FACES = 10
 COSTS = """\
@@ -156,9 +160,7 @@ def _faithfulness_plots(measured: Measured) -> str:
     ]
     # At least ten points to either side, so that a difference of nothing does not fill the plot.
     ticks = round_ticks(min(-10, *(found.low for found in shown)), max(10, *(found.high for found in shown)))
-    return render_plots(
-        "faithfulness", measured, in_points, tables.BASELINE_NAMES, FAITHFULNESS_AXIS, ticks, form="+z.1f"
-    )
+    return render_plots("faithfulness", measured, in_points, tables.RIVAL_NAMES, FAITHFULNESS_AXIS, ticks, form="+z.1f")
 
 
 def _dependence_plots(measured: Measured) -> str:
@@ -208,7 +210,8 @@ def _region_tables(measured: Measured) -> str:
             f"<thead><tr><td></td>{head}</tr></thead><tbody>{_region_row('share of the area', area, area)}"
             f"{_region_row('centred Gaussian', gaussian, area)}{rows}</tbody></table></div>"
         )
-    return f'<p>{REGIONS_LEGEND.format(few=FEW_FACES)}</p><div class="plots">{"".join(drawn)}</div>'
+    legend = REGIONS_LEGEND.format(method=METHODS[MAIN_METHOD].title, few=FEW_FACES)
+    return f'<p>{legend}</p><div class="plots">{"".join(drawn)}</div>'
 
 
 def _region_row(label: str, shares: Mapping[str, float], area: Mapping[str, float]) -> str:

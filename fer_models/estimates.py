@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,8 +37,17 @@ def estimate_over_draws(values: np.ndarray) -> Estimate | None:
     draws, n = values.shape
     if n < 2:
         return None
-    # A resample is determined by how often each face is drawn, which follows a multinomial distribution.
-    rng = np.random.default_rng(0)
-    of_draws, of_faces = (rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) for count in (draws, n))
+    of_draws, of_faces = _resamples(draws, n)
     low, high = np.percentile(((of_draws @ values) * of_faces).sum(axis=1) / (draws * n), [2.5, 97.5])
     return Estimate(float(values.mean()), float(low), float(high))
+
+
+@lru_cache(maxsize=4)  # making them takes most of the time, and a study has hundreds of estimates over the same numbers
+def _resamples(draws: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each resample takes each draw and each face, int64 (RESAMPLES, draws) and (RESAMPLES, n).
+
+    These numbers determine a resample; they follow a multinomial distribution.
+    """
+    rng = np.random.default_rng(0)
+    of_draws, of_faces = (rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) for count in (draws, n))
+    return of_draws, of_faces

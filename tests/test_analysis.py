@@ -12,7 +12,7 @@ from demo.photo import FaceCrop, read_photo
 from fer_models import EMOTIONS, METHODS, create_model, explain
 from fer_models.architectures import MODELS
 from fer_models.checkpoints import save_checkpoint
-from fer_models.evidence import quick_check
+from fer_models.evidence import predict_with_uniform_attention, quick_check
 from fer_models.inference import exclusive
 from tests.helpers import CROPPED_FACE, tiny_models
 
@@ -83,9 +83,12 @@ def test_models_that_can_be_loaded_are_and_the_others_are_named(tmp_path):
 def test_evidence_has_uniform_attention_where_there_is_attention(crop, monkeypatch):
     monkeypatch.setattr("demo.analysis.FEW_FRACTIONS", (0.2,))
     for name, model in tiny_models().items():
-        (found,) = explain(model, [crop.pixels], "happy")
+        (found,) = explain(model, [crop.pixels], "happy", mirrored=True)
         evidence = examine(model, crop, found, lambda share: None)
         assert evidence.explanation is found and (evidence.uniform is not None) == (name == "attn_cnn")
+        if evidence.uniform is not None:  # compared with the explanation's probabilities, so of both views as well
+            expected = predict_with_uniform_attention(model, [crop.pixels], mirrored=True)[0]
+            np.testing.assert_allclose(evidence.uniform, expected, rtol=1e-5)
         assert evidence.sanity.method == found.method
         np.testing.assert_allclose(evidence.faithfulness.curves.fractions, [0, 0.2])
 

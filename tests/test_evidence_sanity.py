@@ -10,7 +10,7 @@ from torch import nn
 
 from fer_models.architectures import create_model
 from fer_models.architectures.base import EmotionModel
-from fer_models.evidence import SanityCheck, predict_with_uniform_attention, sanity, sanity_check
+from fer_models.evidence import SanityCheck, measure_agreement, predict_with_uniform_attention, sanity, sanity_check
 from fer_models.explanations import explain
 from fer_models.inference import predict
 
@@ -123,15 +123,25 @@ def test_the_seed_decides_the_random_weights(network):
 def test_the_emotion_explained_stays_that_of_the_trained_network(network, monkeypatch):
     targets = []
 
-    def spy(model, faces, target, method, stage):
-        explanations = explain(model, faces, target, method, stage)
+    def spy(model, faces, target, *arguments):
+        explanations = explain(model, faces, target, *arguments)
         targets.append([explanation.target for explanation in explanations])
         return explanations
 
     monkeypatch.setattr(sanity, "explain", spy)
     sanity_check(network, _faces(2))
     trained, *randomised = targets
-    assert randomised == [[target] for target in trained] * len(STEPS)
+    assert randomised == [trained] * len(STEPS)
+
+
+def test_the_means_of_both_views_are_compared(network):
+    faces = _faces(2)
+    found = sanity_check(network, faces, "hirescam", mirrored=True)
+    trained = explain(network, faces, method="hirescam", mirrored=True)
+    next(sanity._randomised(network, seed=0))
+    randomised = explain(network, faces, [one.target for one in trained], "hirescam", mirrored=True)
+    expected = [measure_agreement(one.heatmap, other.heatmap) for one, other in zip(trained, randomised, strict=True)]
+    np.testing.assert_allclose(found.similarity[0], [agreement.rank_correlation for agreement in expected])
 
 
 def test_a_map_that_vanishes_has_changed_and_one_that_was_never_there_cannot():

@@ -18,11 +18,20 @@ from fer_models.checkpoints import EvaluationError, save_checkpoint
 from fer_models.data.fer2013 import FER2013, Split
 from fer_models.estimates import Estimate, estimate, estimate_over_draws
 from fer_models.evaluation.__main__ import main
-from fer_models.evidence import REGIONS, predict_with_uniform_attention, region_shares
+from fer_models.evidence import REGIONS, perturbation_curves, predict_with_uniform_attention, region_shares
 from fer_models.evidence.baselines import centred_gaussian
-from fer_models.explanations import METHODS
+from fer_models.evidence.perturbation import perturbed_faces
+from fer_models.evidence.pixels import to_pixels
+from fer_models.explanations import METHODS, explain
 from fer_models.heatmap_study import measure
-from fer_models.heatmap_study.measure import MeasuredExplanations, compare_maps, measure_explanations
+from fer_models.heatmap_study.measure import (
+    BASELINES,
+    RIVALS,
+    MeasuredExplanations,
+    compare_maps,
+    layers_of,
+    measure_explanations,
+)
 from fer_models.heatmap_study.report import conclusion, render_explanations
 from fer_models.heatmap_study.store import COMMAND, read_explanations, save_explanations
 from fer_models.inference import predict, preprocess
@@ -108,20 +117,56 @@ def test_the_right_map_beats_every_baseline_and_the_text_says_so(measured):
     found = measured.statistics["maps"]
     assert measured.statistics["images"] == FACES
     for method in ("hirescam", "layercam"):  # gradient times activation in each cell: exactly what each one adds
-        assert all(advantage.low > 0.03 for advantage in found[method]["advantage"].values())
+        assert all(found[method]["advantage"][baseline].low > 0.03 for baseline in BASELINES)
+        assert abs(found[method]["advantage"]["other_face"].mean) < 0.03  # all faces are bright in the same places
     # The mean gradient is positive everywhere, so Grad-CAM takes the lower third for the hottest place.
     assert found["gradcam"]["cost"].high < found["hirescam"]["cost"].low - 0.03
     text = conclusion({"baseline_cnn": measured})
     against_random = text[text.index("random maps") :]
     assert "HiResCAM" not in against_random.split(";")[0]
-    assert "no map is better" not in text
+    assert "no map is better" not in text[: text.index("the same map of another face")]
 
 
 def test_an_advantage_is_the_cost_minus_that_of_the_baseline(measured):
     for figures in measured.statistics["maps"].values():
-        for baseline, advantage in figures["advantage"].items():
+        assert tuple(figures["advantage"]) == RIVALS
+        for baseline in BASELINES:
             difference = figures["cost"].mean - measured.statistics["baselines"][baseline]["cost"].mean
-            assert advantage.mean == pytest.approx(difference)
+            assert figures["advantage"][baseline].mean == pytest.approx(difference)
+
+
+def test_answers_and_maps_are_means_of_both_views_and_costs_are_those_of_the_face_as_it_is(data):
+    # Against what is bright on the left, for what is bright on the right: the mirror image is the happier view.
+    model = Cells(np.tile(np.repeat([-1, 1], 3), (6, 1)).astype(np.float32) / 6)
+    found = measure_explanations(model, data)
+    faces = [data.test.images[image].numpy() for image in found.images]
+    assert set(predict(model, faces).argmax(axis=1)) == {ANGRY}
+    assert set(predict(model, faces, mirrored=True).argmax(axis=1)) == {HAPPY}
+
+    heatmaps = [one.heatmap for one in explain(model, faces, HAPPY, method="hirescam", mirrored=True)]
+    np.testing.assert_allclose(found.maps["heatmap"], heatmaps, rtol=1e-5)
+
+    def mean_cost(maps: list[np.ndarray]) -> float:
+        curves = [
+            perturbation_curves(model, face, to_pixels(heat), HAPPY, (0.2, 0.4), seed=int(image))
+            for face, heat, image in zip(faces, maps, found.images, strict=True)
+        ]
+        return float(np.mean([one.mean_cost() for one in curves]))
+
+    figures, cost = found.statistics["maps"]["hirescam"], mean_cost(heatmaps)
+    assert figures["cost"].mean == pytest.approx(cost, abs=1e-5)
+    other = mean_cost([heatmaps[-1], *heatmaps[:-1]])  # each face with the map of the one before it
+    assert figures["advantage"]["other_face"].mean == pytest.approx(cost - other, abs=1e-5)
+
+
+def test_a_map_that_follows_the_face_beats_the_same_map_of_another_face():
+    corners = np.zeros((2, 48, 48), np.uint8)
+    corners[0, :24, :24], corners[1, 24:, 24:] = 250, 250  # one quarter of each face is bright
+    test = Split(torch.from_numpy(corners), torch.tensor([HAPPY, HAPPY]))
+    found = measure_explanations(
+        Cells(np.full((6, 6), 1 / 36, np.float32)), FER2013(test, test, test, layout="synthetic", fingerprint="f")
+    ).statistics["maps"]
+    assert found["hirescam"]["advantage"]["other_face"].low > 0.03
 
 
 def test_a_constant_model_gives_no_evidence(data):
@@ -135,47 +180,60 @@ def test_a_constant_model_gives_no_evidence(data):
     text = conclusion({"baseline_cnn": found})
     for rival in ("random maps", "the centred Gaussian", "the edges in the face"):
         assert f"Compared with {rival}: no difference found for every map of `baseline_cnn`; no map is better." in text
-    assert "Every Grad-CAM map is empty" in text
+    assert "Every HiResCAM map is empty" in text
 
 
 def test_maps_that_rank_the_pixels_alike_are_measured_once(data, monkeypatch):
     calls = []
 
-    def spy(model, face, heat, *arguments):
+    def spy(face, heat, *arguments):
         calls.append(heat)
-        return perturbation_curves(model, face, heat, *arguments)
+        return perturbed_faces(face, heat, *arguments)
 
-    perturbation_curves = measure.perturbation_curves
-    monkeypatch.setattr(measure, "perturbation_curves", spy)
+    monkeypatch.setattr(measure, "perturbed_faces", spy)
     # The same gradient in each cell: every method with gradients, and attention, follow the brightness.
     found = measure_explanations(Cells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2).statistics["maps"]
-    assert len(calls) == 2 * (len(["the CAMs with gradients", "Eigen-CAM"]) + len(measure.BASELINES))
+    different = len(["the CAMs with gradients", "Eigen-CAM"])
+    assert len(calls) == 2 * (different + len(BASELINES) + different)  # the face's own, baselines, another face's
     assert found["gradcam"]["cost"] == found["layercam"]["cost"] != found["eigencam"]["cost"]
 
 
 def test_a_smaller_sample_is_part_of_a_larger_one(measured, data):
     smaller = measure_explanations(Cells(QUADRANT), data, limit=2)
     np.testing.assert_array_equal(smaller.images, measured.images[:2])
-    np.testing.assert_array_equal(smaller.maps["gradcam"], measured.maps["gradcam"][:2])
+    np.testing.assert_array_equal(smaller.maps["heatmap"], measured.maps["heatmap"][:2])
     assert sorted(measured.images) == list(range(FACES))
 
 
 def test_attention_is_measured_as_a_map_and_compared_with_every_method(data):
     found = measure_explanations(AttentiveCells(np.full((6, 6), 1 / 36, np.float32)), data, limit=2)
     maps = found.statistics["maps"]
-    assert maps.keys() == METHODS.keys() | {"attention"}
+    assert [*maps] == [*METHODS, *(f"{method}@attention" for method in METHODS), "attention"]
     assert maps["attention"]["sanity"] is None
     assert maps["attention"]["with_attention"] is None
     # Grad-CAM weighs all cells alike, so it has the brightness' order, which is that of the attention.
-    assert maps["gradcam"]["with_attention"]["rank_correlation"].mean > 0.99
+    for key in ("gradcam", "gradcam@attention"):
+        assert maps[key]["with_attention"]["rank_correlation"].mean > 0.99
     assert found.maps["attention"].shape == (2, 6, 6)
     assert found.statistics["uniform_attention"]["same_answer"].mean == 1
     assert maps["gradcam"]["with_other_attention"]["rank_correlation"].mean > 0.5  # both have the same bright parts
     spread = [np.ptp(gates) for gates in found.maps["attention"]]
     assert found.statistics["uniform_attention"]["spread"].mean == pytest.approx(np.mean(spread))
-    assert "In `attn_cnn`, spatial attention agrees well with Grad-CAM (rank correlation 1.00" in conclusion(
-        {"attn_cnn": found}
-    )
+    agreement = "spatial attention agrees well with HiResCAM after attention (rank correlation 1.00"
+    assert f"In `attn_cnn`, {agreement}" in conclusion({"attn_cnn": found})
+
+
+def test_methods_are_measured_in_front_of_attention_and_after_it(data):
+    model = AttentiveCells(QUADRANT)
+    assert layers_of(model)["layercam"] == ("layercam", "pool")
+    assert layers_of(model)["layercam@attention"] == ("layercam", "attention")
+    assert layers_of(Cells(QUADRANT)).keys() == METHODS.keys()
+    found = measure_explanations(model, data, limit=2)
+    faces = [data.test.images[image].numpy() for image in found.images]
+    after = explain(model, faces, method="hirescam", stage="attention", mirrored=True)
+    np.testing.assert_allclose(found.maps["heatmap"], [one.heatmap for one in after], rtol=1e-5)
+    before, after = (found.statistics["maps"][key]["sanity"] for key in ("hirescam", "hirescam@attention"))
+    assert before != after
 
 
 def test_uniform_attention_lets_every_place_through_alike(data):
@@ -189,6 +247,10 @@ def test_uniform_attention_lets_every_place_through_alike(data):
     uniform = predict_with_uniform_attention(model, faces)
     np.testing.assert_allclose(uniform, expected.numpy(), rtol=1e-5)
     assert np.abs(uniform - predict(model, faces)).max() > 0.005  # the bright quadrant was let through more
+
+    mirror = predict_with_uniform_attention(model, [face[:, ::-1] for face in faces])
+    both = predict_with_uniform_attention(model, faces, mirrored=True)
+    np.testing.assert_allclose(both, (uniform + mirror) / 2, rtol=1e-5)
 
     nn.init.zeros_(model.attention.bn.weight)  # now it is the same everywhere by itself
     np.testing.assert_allclose(predict_with_uniform_attention(model, faces), predict(model, faces), rtol=1e-6)
@@ -233,8 +295,8 @@ def test_an_estimate_is_a_mean_with_its_interval():
 
 def test_models_are_compared_on_the_faces_that_both_have(measured):
     maps = np.random.default_rng(0).random((4, 7, 7)).astype(np.float32)
-    first = replace(measured, images=np.array([7, 3, 5]), maps={"gradcam": maps[:3]})
-    second = replace(measured, images=np.array([5, 9, 7]), maps={"gradcam": maps[[2, 3, 0]]})
+    first = replace(measured, images=np.array([7, 3, 5]), maps={"heatmap": maps[:3]})
+    second = replace(measured, images=np.array([5, 9, 7]), maps={"heatmap": maps[[2, 3, 0]]})
     found = compare_maps(first, second)
     assert found["faces"] == 2
     assert found["rank_correlation"].mean == pytest.approx(1)
@@ -263,7 +325,7 @@ def test_what_was_stored_is_read_back(measured, stored):
     assert found.statistics["versions"]["torch"] == version("torch")
     np.testing.assert_array_equal(found.images, measured.images)
     assert found.maps.keys() == measured.maps.keys()
-    np.testing.assert_array_equal(found.maps["gradcam"], measured.maps["gradcam"])
+    np.testing.assert_array_equal(found.maps["heatmap"], measured.maps["heatmap"])
 
 
 def test_explanations_of_other_weights_are_refused(stored):
@@ -297,13 +359,18 @@ def made_up() -> MeasuredExplanations:
 def test_good_figures_are_called_good(made_up):
     text = conclusion({"attn_cnn": made_up})
     assert text.startswith("Measured on 40 random faces")
-    for rival in ("random maps", "the centred Gaussian", "the edges in the face", "another face's Grad-CAM"):
+    for rival in ("random maps", "the centred Gaussian", "the edges in the face", "the same map of another face"):
         assert f"Every map beats {rival}." in text
     assert (
-        "In `attn_cnn`, spatial attention agrees well with Grad-CAM (rank correlation 0.60 [0.55, 0.65]; with other "
-        "faces' attention 0.10 [0.05, 0.15])." in text
+        "In `attn_cnn`, spatial attention agrees well with HiResCAM after attention (rank correlation 0.60 [0.55, "
+        "0.65]; with other faces' attention 0.10 [0.05, 0.15])." in text
     )
     assert "Its attention depends on the face (rank correlation between different faces 0.30" in text
+    assert (
+        "As a map of what the model needs, it beats random maps (+20.0 [+15.0, +25.0]), the centred Gaussian (+20.0 "
+        "[+15.0, +25.0]), the edges in the face (+20.0 [+15.0, +25.0]), the same map of another face (+20.0 [+15.0, "
+        "+25.0]), in points of confidence." in text
+    )
     assert "change by 10.0% [5.0%, 15.0%] (total variation distance; " in text
     assert "the prediction's own by -7.0% [-12.0%, -2.0%])" in text
     assert "on 80% [75%, 85%] of the faces: the trained network's predictions depend on where it attends." in text
@@ -334,21 +401,21 @@ def test_an_advantage_that_the_table_shows_as_zero_is_none(made_up):
 @pytest.mark.parametrize(
     ("correlation", "expected"),
     [
-        (0.6, "spatial attention agrees well with Grad-CAM"),
-        (0.2, "spatial attention agrees only loosely with Grad-CAM"),
-        (0.04, "no agreement between spatial attention and Grad-CAM was found"),
-        (-0.04, "no agreement between spatial attention and Grad-CAM was found"),
-        (-0.2, "spatial attention contradicts Grad-CAM"),
+        (0.6, "spatial attention agrees well with HiResCAM after attention"),
+        (0.2, "spatial attention agrees only loosely with HiResCAM after attention"),
+        (0.04, "no agreement between spatial attention and HiResCAM after attention was found"),
+        (-0.04, "no agreement between spatial attention and HiResCAM after attention was found"),
+        (-0.2, "spatial attention contradicts HiResCAM after attention"),
     ],
 )
 def test_agreement_of_attention_in_words(made_up, correlation, expected):
-    made_up.statistics["maps"]["gradcam"]["with_attention"] = agreement_of(correlation)
+    made_up.statistics["maps"]["hirescam@attention"]["with_attention"] = agreement_of(correlation)
     assert f"In `attn_cnn`, {expected} (rank correlation {correlation:.2f} " in conclusion({"attn_cnn": made_up})
 
 
 def test_agreement_is_held_against_that_of_different_faces(made_up):
     assert "with other faces' attention 0.10 [0.05, 0.15])." in conclusion({"attn_cnn": made_up})
-    made_up.statistics["maps"]["gradcam"]["with_other_attention"] = agreement_of(0.56)
+    made_up.statistics["maps"]["hirescam@attention"]["with_other_attention"] = agreement_of(0.56)
     assert "attention 0.56 [0.51, 0.61], no clear difference)." in conclusion({"attn_cnn": made_up})
 
 
@@ -365,9 +432,18 @@ def test_attention_that_does_not_depend_on_the_face_is_called_out(made_up):
     made_up.statistics["uniform_attention"]["spread"] = interval(0.0006, 0.0001)
     text = conclusion({"attn_cnn": made_up})
     assert "is practically uniform: within a face, its weights differ by at most 0.0006 on average" in text
-    assert "Its attention" not in text and "with Grad-CAM" not in text
+    assert "Its attention" not in text and "HiResCAM after attention (rank" not in text
     attention["advantage"]["random"] = interval(-0.2)
     assert "Every map beats random maps." in conclusion({"attn_cnn": made_up})
+
+
+def test_what_attention_beats_and_what_it_does_not_is_told_apart(made_up):
+    made_up.statistics["maps"]["attention"]["advantage"] |= {"centre": interval(0.01), "other_face": interval(-0.2)}
+    assert (
+        "it beats random maps (+20.0 [+15.0, +25.0]), the edges in the face (+20.0 [+15.0, +25.0]); it is no better "
+        "than the centred Gaussian (+1.0 [-4.0, +6.0]); it is worse than the same map of another face (-20.0 [-25.0, "
+        "-15.0]), in points of confidence." in conclusion({"attn_cnn": made_up})
+    )
 
 
 def test_methods_that_fail_the_sanity_check_are_named(made_up):
@@ -399,7 +475,7 @@ def test_the_tables_show_the_figures(made_up, measured):
     assert f"| `attn_cnn` | LayerCAM | {dependence} |" in report
     assert "| `attn_cnn` | spatial attention | – | – | – | 0.30 [0.25, 0.35] | – | – |" in report
     assert "| `attn_cnn` | happy | 9 | 30% | 10% | 30% | 20% | 10% |" in report
-    assert "| `attn_cnn`, `baseline_cnn` | Grad-CAM |" in report
+    assert "| `attn_cnn`, `baseline_cnn` | HiResCAM |" in report
     assert "Between models" not in render_explanations({"attn_cnn": made_up})
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from fer_models.estimates import Estimate
-from fer_models.explanations import METHODS
 from fer_models.heatmap_study.report import best_maps
 from fer_models.heatmap_study.tables import points
 from fer_models.heatmap_study.verdicts import Verdict, best_supported, remarks, verdict
@@ -73,6 +72,10 @@ def test_of_the_maps_that_beat_all_the_one_with_the_largest_lead_over_random_is_
     assert best_supported(study) == "gradcam"  # all are equal
     maps["layercam"]["advantage"]["random"] = interval(0.3)
     assert best_supported(study) == "layercam"
+    maps["eigencam@attention"]["advantage"]["random"] = interval(0.4)
+    assert best_supported(study) == "eigencam@attention"
+    assert best_maps({"attn_cnn": study}) == "Best supported: Eigen-CAM after attention for `attn_cnn`."
+    maps["eigencam@attention"]["sanity"]["head"] = interval(0.8)
     maps["hirescam"]["advantage"] |= {"random": interval(0.5), "centre": NO_DIFFERENCE}
     maps["attention"]["advantage"]["random"] = interval(0.6)  # not a method
     assert best_supported(study) == "layercam"
@@ -89,8 +92,8 @@ def test_a_map_that_fails_the_sanity_check_is_not_supported():
 
 def test_without_a_map_that_beats_all_one_that_loses_against_none_is_taken():
     study = made_up_study()
-    for method in METHODS:
-        study.statistics["maps"][method]["advantage"]["centre"] = WORSE
+    for figures in study.statistics["maps"].values():
+        figures["advantage"]["centre"] = WORSE
     assert best_supported(study) is None
     assert best_maps({"attn_cnn": study}).startswith("Best supported: no map for `attn_cnn`.")
     study.statistics["maps"]["hirescam"]["advantage"]["centre"] = NO_DIFFERENCE
@@ -99,10 +102,11 @@ def test_without_a_map_that_beats_all_one_that_loses_against_none_is_taken():
 
 def test_the_sentence_says_where_plain_gradcam_fails():
     study = made_up_study()
-    for method in METHODS:
-        study.statistics["maps"][method]["advantage"]["centre"] = NO_DIFFERENCE
+    for figures in study.statistics["maps"].values():
+        figures["advantage"]["centre"] = NO_DIFFERENCE
     study.statistics["maps"]["gradcam"] |= {"advantage": dict.fromkeys(("random", "centre", "edges"), WORSE), "flat": 8}
     assert best_maps({"resnet50": made_up_study("resnet50"), "attn_cnn": study}) == (
         "Best supported: Grad-CAM for `resnet50` and Grad-CAM++ for `attn_cnn` (no better than the centre). "
-        "Plain Grad-CAM fails for `attn_cnn`: it is worse than random, and constant on 8 of 40 faces."
+        "Plain Grad-CAM, in front of the attention, fails for `attn_cnn`: it is worse than random, and constant on 8 "
+        "of 40 faces."
     )

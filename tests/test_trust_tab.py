@@ -12,16 +12,21 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from demo.analysis import stage_of
 from demo.dot_plots import round_ticks
 from demo.layout import LAUNCH_OPTIONS
 from demo.trust_grid import render_grid
 from demo.trust_tab import build_trust_tab
+from demo.view import DEFAULT_METHOD, FIRST_LAYER
 from fer_models.architectures import MODELS, create_model, model_title
 from fer_models.checkpoints import save_checkpoint
+from fer_models.explanations import METHODS
+from fer_models.heatmap_study.measure import layers_of, main_map
 from fer_models.heatmap_study.report import basis, best_maps, findings
 from fer_models.heatmap_study.store import COMMAND, save_explanations
 from fer_models.heatmap_study.tables import MAP_NAMES
 from tests.browser import PATIENCE
+from tests.helpers import tiny_models
 from tests.studies import agreement_of, interval, made_up_study
 
 
@@ -71,6 +76,7 @@ def test_each_cell_says_the_verdict_what_speaks_against_the_map_and_which_one_is
         "XGrad-CAM": "beats all three",
         "LayerCAM": "beats all three",
         "Eigen-CAM": "beats all three similar with a random head",
+        **{f"{method.title} after attention": "beats all three" for method in METHODS.values()},
         "Spatial attention": "beats all three",
     }
     head = re.search("<thead>.*</thead>", grid)[0]
@@ -80,16 +86,25 @@ def test_each_cell_says_the_verdict_what_speaks_against_the_map_and_which_one_is
 
 def test_a_cell_without_a_map_says_why():
     without = made_up_study("baseline_cnn")
-    del without.statistics["maps"]["attention"], without.statistics["uniform_attention"]
+    without.statistics["maps"] = {key: without.statistics["maps"][key] for key in METHODS}
+    del without.statistics["uniform_attention"]
     uniform = made_up_study()
     uniform.statistics["uniform_attention"]["spread"] = interval(0.005, 0.001)
-    row = cells(render_grid({"baseline_cnn": without, "attn_cnn": uniform}))["Spatial attention"]
-    assert row == [
+    rows = cells(render_grid({"baseline_cnn": without, "attn_cnn": uniform}))
+    assert rows["HiResCAM"][0] == "beats all three"
+    assert rows["HiResCAM after attention"][0] == "Baseline CNN has no spatial attention"
+    assert rows["Spatial attention"] == [
         "Baseline CNN has no spatial attention",
         "not measured yet",
         "practically uniform, so it shows nothing",
         "not measured yet",
     ]
+
+
+def test_the_main_map_of_the_study_is_the_one_that_the_page_shows_first():
+    for model in tiny_models().values():
+        layers = layers_of(model)
+        assert layers[main_map(layers)] == (DEFAULT_METHOD, stage_of(model, FIRST_LAYER))
 
 
 def test_the_legend_explains_the_letters_that_occur():

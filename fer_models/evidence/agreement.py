@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from fer_models.evidence.pixels import to_pixels
 
@@ -38,7 +38,7 @@ def measure_agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
         return Agreement(float("nan"), float("nan"))
     hot = _hottest(first), _hottest(second)
     return Agreement(
-        rank_correlation=float(spearmanr(first.ravel(), second.ravel()).statistic),
+        rank_correlation=float(np.corrcoef(rankdata(first), rankdata(second))[0, 1]),
         overlap=float((hot[0] & hot[1]).sum() / (hot[0] | hot[1]).sum()),
     )
 

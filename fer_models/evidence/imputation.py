@@ -1,36 +1,45 @@
 """Noisy linear imputation: replaces removed pixels without leaving a hole whose shape reveals them."""
 
 import numpy as np
-import scipy.sparse as sparse
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import solveh_banded
+from scipy.ndimage import convolve
 
 from fer_models.data.images import FER_SIZE
 
 # Rong et al.'s standard deviation (0.01 of the grey range): without noise, imputed pixels are recognisably smooth.
 NOISE = 0.01 * 255
 
-
-def _smoothness() -> sparse.csr_array:
-    """Each pixel minus the weighted mean of its neighbours, as a symmetric sparse matrix (2304, 2304).
-
-    The weights are 1/6 for neighbours that share a side and 1/12 for those that share a corner. At the border, the
-    remaining neighbours keep their weights.
-    """
-    steps = sparse.diags_array([1.0, 1.0], offsets=[-1, 1], shape=(FER_SIZE, FER_SIZE))
-    stay = sparse.eye_array(FER_SIZE)
-    weights = (sparse.kron(steps, stay) + sparse.kron(stay, steps)) / 6 + sparse.kron(steps, steps) / 12
-    return sparse.csr_array(sparse.diags_array(weights.sum(axis=1)) - weights)
+# The weights of a pixel's eight neighbours. At the border of the picture, the remaining neighbours keep their weights.
+SIDE, CORNER = 1 / 6, 1 / 12
+WEIGHTS = np.array([[CORNER, SIDE, CORNER], [SIDE, 0, SIDE], [CORNER, SIDE, CORNER]])
+TOTALS = convolve(np.ones((FER_SIZE, FER_SIZE)), WEIGHTS, mode="constant")
 
 
-SMOOTHNESS = _smoothness()
+def _neighbours() -> tuple[np.ndarray, np.ndarray]:
+    """Each pair of neighbours once: its indices in the order of reading, (2, P), the earlier first; and its weight."""
+    index = np.arange(FER_SIZE**2).reshape(FER_SIZE, FER_SIZE)
+    pairs = [
+        (index[:, :-1], index[:, 1:], SIDE),  # to the right
+        (index[:-1], index[1:], SIDE),  # below
+        (index[:-1, :-1], index[1:, 1:], CORNER),
+        (index[:-1, 1:], index[1:, :-1], CORNER),
+    ]
+    earlier, later, weights = zip(
+        *((first.ravel(), second.ravel(), np.full(first.size, weight)) for first, second, weight in pairs), strict=True
+    )
+    return np.stack([np.concatenate(earlier), np.concatenate(later)]), np.concatenate(weights)
+
+
+PAIRS, PAIR_WEIGHTS = _neighbours()
 
 
 def impute(face: np.ndarray, removed: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Replaces removed pixels by values imputed from their surroundings.
 
     Each removed pixel becomes the weighted mean of its eight neighbours, which may be removed too, so all are solved
-    for in one sparse linear system. Up to the noise, this equals pytorch-grad-cam's NoisyLinearImputer, whose noise
-    cannot be seeded.
+    for in one linear system. In the order of reading, neighbours are at most a row and a pixel apart, so its matrix has
+    a narrow band. Up to the noise, this equals pytorch-grad-cam's NoisyLinearImputer, whose noise cannot be seeded and
+    whose general sparse solver takes twice as long.
 
     Args:
         face: uint8 (48, 48).
@@ -43,8 +52,15 @@ def impute(face: np.ndarray, removed: np.ndarray, noise: np.ndarray) -> np.ndarr
     Source: Rong et al., "A Consistent and Efficient Evaluation Strategy for Attribution Methods", ICML 2022,
     arXiv:2202.00449, section 4.
     """
-    imputed, gone = face.copy(), removed.ravel()
-    equations = SMOOTHNESS[gone]
-    values = spsolve(equations[:, gone].tocsc(), -equations[:, ~gone] @ face.ravel()[~gone].astype(np.float64))
+    number = np.cumsum(removed) - 1  # of each removed pixel
+    are_unknown = removed.ravel()[PAIRS].all(axis=0)
+    earlier, later = number[PAIRS[:, are_unknown]]
+    band = np.zeros((FER_SIZE + 2, np.count_nonzero(removed)))  # band[k, i]: the matrix in row i + k, column i
+    band[0] = TOTALS[removed]
+    band[later - earlier, earlier] = -PAIR_WEIGHTS[are_unknown]
+    from_known = convolve(np.where(removed, 0.0, face), WEIGHTS, mode="constant")[removed]
+    values = solveh_banded(band, from_known, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False)
+
+    imputed = face.copy()
     imputed[removed] = np.clip(np.rint(values + noise[removed]), 0, 255)
     return imputed

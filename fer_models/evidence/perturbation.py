@@ -84,6 +84,26 @@ def perturbation_curves(
     Sources: Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv:1806.07421 (deletion, insertion); Rong et al. 2022,
     arXiv:2202.00449 (ROAD).
     """
+    faces = perturbed_faces(face, heat, fractions, seed)
+    return curves_of(predict(model, faces)[:, target], fractions)
+
+
+def perturbed_faces(
+    face: FaceImage, heat: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
+) -> list[np.ndarray]:
+    """The faces that `perturbation_curves` shows to the model: to measure many maps, predict those of all in one call.
+
+    Args:
+        face, heat, fractions, seed: as in `perturbation_curves`.
+
+    Returns:
+        2 + 4 F faces, uint8 (48, 48): the face, the blurred face, and for each fraction the face with the hottest
+        pixels greyed out, the blurred face with them restored, and the face with the hottest and with the coldest
+        pixels imputed.
+
+    Raises:
+        TypeError, ValueError: as `perturbation_curves`.
+    """
     face = to_grey48(face)
     counts = [round(fraction * face.size) for fraction in fractions]
     if not counts or np.any(np.diff([0, *counts, face.size]) < 1):
@@ -93,16 +113,21 @@ def perturbation_curves(
     noise = rng.normal(0, NOISE, face.shape)
     order = hottest_first(heat, rng)
 
-    changed = []
+    faces = [face, blurred]
     for count in counts:
         hottest, coldest = _mask(order[:count], face.shape), _mask(order[-count:], face.shape)
-        changed += [
+        faces += [
             np.where(hottest, face.mean().round().astype(np.uint8), face),
             np.where(hottest, face, blurred),
             impute(face, hottest, noise),
             impute(face, coldest, noise),
         ]
-    intact, dim, *rest = predict(model, [face, blurred, *changed])[:, target]
+    return faces
+
+
+def curves_of(probabilities: np.ndarray, fractions: Sequence[float]) -> Curves:
+    """The curves, from the target's probability for each of `perturbed_faces`, (2 + 4 F,)."""
+    intact, dim, *rest = probabilities
     start = np.array([[intact, dim, intact, intact]])
     return Curves(np.array([0, *fractions]), *np.concatenate([start, np.reshape(rest, (-1, 4))]).T)
 

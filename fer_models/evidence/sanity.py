@@ -63,13 +63,14 @@ def sanity_check(
     method: str = "gradcam",
     target: Target | Sequence[Target] = None,
     stage: str | None = None,
+    mirrored: bool = False,
     seed: int = 0,
 ) -> SanityCheck:
     """Randomises a copy of the network step by step and explains the same emotions again after each step.
 
     Args:
         model: as in `predict`; not changed; the copy takes as much memory again.
-        faces, method, stage: as in `explain`; at least one face.
+        faces, method, stage, mirrored: as in `explain`; at least one face.
         target: as in `explain`; by default the trained network's predictions, for the randomised networks as well.
         seed: of the random weights.
 
@@ -79,20 +80,20 @@ def sanity_check(
     Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv:1810.03292, section 3.
     """
     faces = as_list(faces)
-    originals = explain(model, faces, target, method, stage)
+    originals = explain(model, faces, target, method, stage, mirrored)
     if not originals:
         raise ValueError("There are no faces to explain: pass at least one.")
+    targets = [original.target for original in originals]
     with exclusive(model) as trained:
         network = copy.deepcopy(trained)
 
     steps, similarity = [], []
     for step in _randomised(network, seed):
-        maps = [
-            explain(network, [face], original.target, method, stage)[0].heatmap
-            for face, original in zip(faces, originals, strict=True)
-        ]
+        randomised = explain(network, faces, targets, method, stage, mirrored)
         steps.append(step)
-        similarity.append([_similarity(new, old.heatmap) for new, old in zip(maps, originals, strict=True)])
+        similarity.append(
+            [_similarity(new.heatmap, old.heatmap) for new, old in zip(randomised, originals, strict=True)]
+        )
     return SanityCheck(method, tuple(steps), np.array(similarity))
 
 

@@ -9,7 +9,7 @@ from fer_models.architectures.attention import AnySpatialAttention
 from fer_models.inference import Faces, exclusive, predict
 
 
-def predict_with_uniform_attention(model: nn.Module, faces: Faces) -> np.ndarray:
+def predict_with_uniform_attention(model: nn.Module, faces: Faces, mirrored: bool = False) -> np.ndarray:
     """`predict` with each face's spatial attention replaced by its mean over all places.
 
     If the predictions stay the same, the network does not use where it attends, and the attention map does not explain
@@ -17,7 +17,7 @@ def predict_with_uniform_attention(model: nn.Module, faces: Faces) -> np.ndarray
 
     Args:
         model: as in `predict`, with spatial attention; not changed, but a copy of it takes as much memory again.
-        faces: as in `predict`.
+        faces, mirrored: as in `predict`.
 
     Returns:
         float32 (N, 7), calibrated with the same temperature.
@@ -34,7 +34,7 @@ def predict_with_uniform_attention(model: nn.Module, faces: Faces) -> np.ndarray
         network = copy.deepcopy(trained)
     assert network.spatial_attention is not None
     network.spatial_attention.register_forward_hook(_average)
-    return predict(network, faces)
+    return predict(network, faces, mirrored)
 
 
 def _average(attention: AnySpatialAttention, inputs: tuple[Tensor], _output: Tensor) -> Tensor:

@@ -7,15 +7,16 @@ from fer_models.evidence import REGIONS, region_shares
 from fer_models.evidence.baselines import centred_gaussian
 from fer_models.evidence.sanity import SAME
 from fer_models.explanations import METHODS
-from fer_models.heatmap_study.measure import BASELINES, MeasuredExplanations
+from fer_models.heatmap_study.measure import MAIN_METHOD, RIVALS, MeasuredExplanations, main_map
 from fer_models.heatmap_study.tables import (
-    BASELINE_NAMES,
     MAP_NAMES,
+    RIVAL_NAMES,
     Measured,
     between_models_table,
     dependence_table,
     faithfulness_table,
     number,
+    points,
     regions_table,
 )
 from fer_models.heatmap_study.verdicts import (
@@ -76,12 +77,13 @@ def basis(measured: Measured, label: Label = code) -> str:
     faces = ", ".join(f"{model.statistics['images']} ({label(name)})" for name, model in measured.items())
     return (
         f"Measured on {faces if len(counts) > 1 else counts.pop()} random faces of FER-2013's test split "
-        "(PrivateTest), for the emotion that the model itself predicts."
+        "(PrivateTest), for the emotion that the model itself predicts. Predictions and maps are means over each face "
+        "and its mirror image."
     )
 
 
 def best_maps(measured: Measured, label: Label = code) -> str:
-    """The best-supported method of each model, with what is missing, and where Grad-CAM, the best-known one, fails."""
+    """The best-supported heat map of each model, with what is missing, and where plain Grad-CAM fails."""
     *others, last = [_best_map(label(name), model) for name, model in measured.items()]
     best = f"{', '.join(others)} and {last}" if others else last
     failing = [_failing_gradcam(label(name), model) for name, model in measured.items()]
@@ -100,7 +102,7 @@ def findings(measured: Measured, label: Label = code) -> list[str]:
         if "attention" in model.statistics["maps"]
     ]
     return [
-        *(_against(measured, baseline, label) for baseline in BASELINES),
+        *(_against(measured, baseline, label) for baseline in RIVALS),
         *(attention or ["None of these models has spatial attention."]),
         _sanity(measured, label),
         _regions(measured, label),
@@ -130,14 +132,15 @@ def _failing_gradcam(shown_name: str, model: MeasuredExplanations) -> str:
     if found.level != "bad":
         return ""
     flat = f", and constant on {gradcam['flat']} of {model.statistics['images']} faces" if gradcam["flat"] else ""
-    return f"Plain {METHODS['gradcam'].title} fails for {shown_name}: it is {found.words}{flat}."
+    where = ", in front of the attention," if "attention" in model.statistics["maps"] else ""
+    return f"Plain {METHODS['gradcam'].title}{where} fails for {shown_name}: it is {found.words}{flat}."
 
 
 def _against(measured: Measured, baseline: str, label: Label) -> str:
     def maps_that_are(outcome: str) -> str:
         return _named(measured, lambda statistics: compare(statistics["advantage"][baseline]) == outcome, label)
 
-    rival = BASELINE_NAMES[baseline]
+    rival = RIVAL_NAMES[baseline]
     better, undecided, worse = map(maps_that_are, (BETTER, NO_DIFFERENCE, WORSE))
     if better and not (undecided or worse):
         return f"Every map beats {rival}."
@@ -156,20 +159,21 @@ def _attention_maps(shown_name: str, model: MeasuredExplanations) -> str:
             f"In {shown_name}, spatial attention is practically uniform: within a face, its weights differ by at most "
             f"{spread:.1g} on average, so it does not show where the network looks."
         )
-    return f"{_attention_and_gradcam(shown_name, model)} {_attention_across_faces(model)}"
+    return f"{_attention_and_heat(shown_name, model)} {_attention_across_faces(model)} {_attention_as_map(model)}"
 
 
-def _attention_and_gradcam(shown_name: str, model: MeasuredExplanations) -> str:
-    gradcam = model.statistics["maps"]["gradcam"]
-    found, other = (gradcam[key]["rank_correlation"] for key in ("with_attention", "with_other_attention"))
+def _attention_and_heat(shown_name: str, model: MeasuredExplanations) -> str:
+    maps = model.statistics["maps"]
+    heat, title = maps[main_map(maps)], MAP_NAMES[main_map(maps)]
+    found, other = (heat[key]["rank_correlation"] for key in ("with_attention", "with_other_attention"))
     if found is None:
-        return f"In {shown_name}, attention or Grad-CAM is constant on all faces but at most one: no comparison."
+        return f"In {shown_name}, attention or {title} is constant on all faces but at most one: no comparison."
     if found.low <= 0 <= found.high:
-        judgement = "no agreement between spatial attention and Grad-CAM was found"
+        judgement = f"no agreement between spatial attention and {title} was found"
     elif found.high < 0:
-        judgement = "spatial attention contradicts Grad-CAM"
+        judgement = f"spatial attention contradicts {title}"
     else:
-        judgement = f"spatial attention agrees {'well' if found.mean >= SAME else 'only loosely'} with Grad-CAM"
+        judgement = f"spatial attention agrees {'well' if found.mean >= SAME else 'only loosely'} with {title}"
     # Faces have a similar position in every picture, which alone can cause much of an agreement.
     is_usual = other is not None and found.low <= other.high and other.low <= found.high
     control = f"with other faces' attention {number(other)}{', no clear difference' if is_usual else ''}"
@@ -188,6 +192,19 @@ def _attention_across_faces(model: MeasuredExplanations) -> str:
     else:
         judgement = "Its attention depends on the face"
     return f"{judgement} (rank correlation between different faces {number(found)})."
+
+
+def _attention_as_map(model: MeasuredExplanations) -> str:
+    advantage = model.statistics["maps"]["attention"]["advantage"]
+    judgements = {BETTER: "beats", NO_DIFFERENCE: "is no better than", WORSE: "is worse than"}
+    parts = []
+    for outcome, judgement in judgements.items():
+        rivals = [
+            f"{RIVAL_NAMES[rival]} ({points(found)})" for rival, found in advantage.items() if compare(found) == outcome
+        ]
+        if rivals:
+            parts.append(f"{judgement} {', '.join(rivals)}")
+    return f"As a map of what the model needs, it {'; it '.join(parts)}, in points of confidence."
 
 
 def _uniform_attention(model: MeasuredExplanations) -> str:
@@ -223,6 +240,7 @@ def _survives_only_a_random_head(statistics: dict[str, Any]) -> bool:
 
 
 def _regions(measured: Measured, label: Label) -> str:
+    title = METHODS[MAIN_METHOD].title
     gaussian = region_shares(centred_gaussian())
     places = []
     for name, model in measured.items():
@@ -232,8 +250,8 @@ def _regions(measured: Measured, label: Label) -> str:
             region = max(REGIONS, key=lambda region: ratios[region])
             places.append(f"{region} in {label(name)} ({shares[region]:.0%} of the heat, not {gaussian[region]:.0%})")
     if not places:
-        return "Every Grad-CAM map is empty, so nothing can be said about regions of the face."
-    return f"Compared with the centred Gaussian, Grad-CAM favours most: {', '.join(places)}."
+        return f"Every {title} map is empty, so nothing can be said about regions of the face."
+    return f"Compared with the centred Gaussian, {title} favours most: {', '.join(places)}."
 
 
 def _named(measured: Measured, is_meant: Callable[[dict[str, Any]], bool], label: Label) -> str:

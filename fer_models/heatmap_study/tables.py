@@ -8,17 +8,29 @@ from fer_models.estimates import Estimate
 from fer_models.evidence import REGIONS, region_shares
 from fer_models.evidence.baselines import centred_gaussian
 from fer_models.explanations import METHODS
-from fer_models.heatmap_study.measure import BASELINES, COMPARED, MeasuredExplanations, compare_maps
+from fer_models.heatmap_study.measure import (
+    AFTER_ATTENTION,
+    COMPARED,
+    MAIN_METHOD,
+    RIVALS,
+    MeasuredExplanations,
+    compare_maps,
+)
 from fer_models.heatmap_study.verdicts import DECIMALS
 from fer_models.markdown import Label, code
 
-MAP_NAMES = {key: method.title for key, method in METHODS.items()} | {"attention": "spatial attention"}
-BASELINE_NAMES = {
+MAP_NAMES = {
+    **{key: method.title for key, method in METHODS.items()},
+    **{key + AFTER_ATTENTION: f"{method.title} after attention" for key, method in METHODS.items()},
+    "attention": "spatial attention",
+}
+RIVAL_NAMES = {
     "random": "random maps",
     "centre": "the centred Gaussian",
     "edges": "the edges in the face",
-    "other_face": "another face's Grad-CAM",
+    "other_face": "the same map of another face",
 }
+COMPARED_NAMES = {"heatmap": METHODS[MAIN_METHOD].title, "attention": MAP_NAMES["attention"]}
 NOTHING = "–"  # a cell without a figure
 
 Measured = Mapping[str, MeasuredExplanations]
@@ -51,12 +63,12 @@ def faithfulness_table(measured: Measured, label: Label = code) -> Table:
     rows = []
     for model_name, model in measured.items():
         for name, statistics in model.statistics["maps"].items():
-            advantages = [points(statistics["advantage"][baseline]) for baseline in BASELINES]
+            advantages = [points(statistics["advantage"][rival]) for rival in RIVALS]
             flat = str(statistics["flat"])
             rows.append((label(model_name), MAP_NAMES[name], *_cost(statistics), *advantages, flat))
         for name, statistics in model.statistics["baselines"].items():
-            dashes = [NOTHING] * (len(BASELINES) + 1)
-            rows.append((label(model_name), BASELINE_NAMES[name], *_cost(statistics), *dashes))
+            dashes = [NOTHING] * (len(RIVALS) + 1)
+            rows.append((label(model_name), RIVAL_NAMES[name], *_cost(statistics), *dashes))
     head = ("model", "map", "ROAD cost ↑", "deletion ↓", "insertion ↑")
     against = ("minus random", "minus Gaussian", "minus edges", "minus another face's")
     return Table((*head, *against, "constant maps"), rows)
@@ -93,13 +105,14 @@ def between_models_table(measured: Measured, label: Label = code) -> Table:
             if found:
                 keys = ("rank_correlation", "overlap")
                 numbers = [number(of[key]) for key in keys for of in (found, found["other"])]
-                rows.append((f"{label(first)}, {label(second)}", MAP_NAMES[name], *numbers, str(found["faces"])))
+                models = f"{label(first)}, {label(second)}"
+                rows.append((models, COMPARED_NAMES[name], *numbers, str(found["faces"])))
     agreement = ("rank correlation", "different faces", "overlap of hottest fifths", "different faces")
     return Table(("models", "map", *agreement, "faces"), rows)
 
 
 def regions_table(measured: Measured, label: Label = code) -> Table:
-    """Grad-CAM's heat by region, model and true emotion, below the shares of the area and of a Gaussian."""
+    """The main map's heat by region, model and true emotion, below the shares of the area and of a Gaussian."""
     area = next(iter(measured.values())).statistics["area"]
     references = {"share of the area": area, "centred Gaussian": region_shares(centred_gaussian())}
     rows = [

@@ -6,7 +6,6 @@ from typing import Any
 
 from fer_models.estimates import Estimate
 from fer_models.evidence.sanity import SAME
-from fer_models.explanations import METHODS
 from fer_models.heatmap_study.measure import MeasuredExplanations
 
 # Decimals of a share of confidence, in sentences and tables; a decimal less in percentage points of it.
@@ -117,15 +116,15 @@ def has_uniform_attention(model: MeasuredExplanations) -> bool:
 
 
 def best_supported(model: MeasuredExplanations) -> str | None:
-    """The method whose maps of this model the study supports best: a key of METHODS, or None if it supports none.
+    """The heat maps of this model that the study supports best: a key of its maps, or None if it supports none.
 
-    Of the methods that pass the sanity check or are undecided in it, it takes those that beat every map that knows
+    Of the heat maps that pass the sanity check or are undecided in it, it takes those that beat every map that knows
     nothing; if there are none, those that beat random maps and lose against neither the centre nor the edges. Among
-    these, the largest mean advantage over random maps decides, and of equal maps the first in METHODS. That the others
-    are worse does not follow: their intervals may overlap.
+    these, the largest mean advantage over random maps decides, and of equal maps the first one. That the others are
+    worse does not follow: their intervals may overlap.
     """
     maps = model.statistics["maps"]
-    passing = [key for key in METHODS if key in maps and "stays" not in sanity_verdicts(maps[key])]
+    passing = [key for key in maps if key != "attention" and "stays" not in sanity_verdicts(maps[key])]
     for level in ("good", "unclear"):
         there = [key for key in passing if verdict(maps[key]["advantage"]).level == level]
         if there:
