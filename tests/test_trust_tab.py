@@ -98,6 +98,7 @@ def test_a_cell_without_a_map_says_why():
         "not measured yet",
         "practically uniform, so it shows nothing",
         "not measured yet",
+        "not measured yet",
     ]
 
 
