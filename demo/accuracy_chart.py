@@ -27,7 +27,7 @@ KEY = {
     "paper": "the paper's Table I",
     "ours": "our models",
     "peer": "packages that anyone can install",
-    "reported": "as its author reports, not measured here",
+    "reported": "its author's figure, perhaps of other images",
 }
 READING = """\
 The line through a mark is its 95 % interval: a test on {images:,} images leaves that much open. Each of our models was
@@ -75,7 +75,7 @@ def render_accuracies(results: Mapping[str, Evaluation]) -> str:
     <table class="accuracies">
       <caption>Accuracy in percent</caption>
       <thead><tr><th scope="col">Model</th><th scope="col">Paper</th><td aria-hidden="true"></td>
-      <th scope="col">Measured here [95 % interval]</th></tr></thead>
+      <th scope="col">Accuracy [95 % interval]</th></tr></thead>
       <tbody>{body}</tbody>
       <tfoot aria-hidden="true"><tr><td></td><td></td><td class="ruler">{_ruler(axis)}</td><td></td></tr></tfoot>
     </table>

@@ -84,10 +84,9 @@ def finding(seeds: Seeds) -> str:
     means = [estimate.mean for estimate in found.values()]
     low, high = min(estimate.low for estimate in found.values()), max(estimate.high for estimate in found.values())
     return (
-        f"{_verdict(found)}: in {sum(map(len, seeds.values()))} trainings of {model_title(MODEL)} with the same "
-        "settings but for attention and seed, the kinds of attention change the mean accuracy by "
-        f"{_points(min(means))} to {_points(max(means))} points (95 % intervals from {_points(low)} to "
-        f"{_points(high)})."
+        f"{_verdict(found)}: in {sum(map(len, seeds.values()))} trainings of {model_title(MODEL)}, the kinds "
+        f"of attention change the mean accuracy by {_points(min(means))} to {_points(max(means))} points "
+        f"(95 % intervals from {_points(low)} to {_points(high)})."
     )
 
 
