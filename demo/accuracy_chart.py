@@ -13,19 +13,21 @@ from demo.charts import Axis, round_axis
 from fer_models.architectures import MODELS
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.metrics import summarise, wilson_interval
-from fer_models.evaluation.results import Evaluation, mean_predictions
-from fer_models.evaluation.table import PEER_IMAGES, PEERS
+from fer_models.evaluation.results import Evaluation, averaged, mean_predictions
+from fer_models.evaluation.table import PEER_IMAGES, PEERS, REPORTED_PEERS
 
 # Each mark has a shape of its own, around the point (0, 0).
 SHAPES = {
     "paper": '<path d="M0-6 6 0 0 6-6 0Z"/>',
     "ours": '<circle r="5.5"/>',
     "peer": '<path d="M-5-5H5V5H-5Z"/>',
+    "reported": '<path d="M-4-4H4V4H-4Z"/>',
 }
 KEY = {
     "paper": "the paper's Table I",
     "ours": "our models",
     "peer": "packages that anyone can install",
+    "reported": "its author's figure, perhaps of other images",
 }
 READING = """\
 The line through a mark is its 95 % interval: a test on {images:,} images leaves that much open. Each of our models was
@@ -38,21 +40,23 @@ class Row:
     """A line of the chart, in percent; what is not known is None.
 
     Attributes:
-        name: of a model, of the mean of all, or of a package.
-        kind: of what was measured here, "ours" or "peer".
+        name: of a model, of the mean, or of a package.
+        kind: "ours" or "peer" for what was measured here, "reported" for what was not.
+        accuracy: that of our model or of the package.
+        interval: (low, high), the ends of its 95 % interval.
         paper: the accuracy that the paper reports.
-        measured: (accuracy, low, high), the last two the ends of its 95 % interval.
     """
 
     name: str
     kind: str
-    paper: float | None
-    measured: tuple[float, float, float] | None
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    paper: float | None = None
 
     @property
     def values(self) -> list[float]:
         """All that the axis must hold."""
-        return [*(self.measured or ()), *([] if self.paper is None else [self.paper])]
+        return [value for value in (self.accuracy, *(self.interval or ()), self.paper) if value is not None]
 
 
 def render_accuracies(results: Mapping[str, Evaluation]) -> str:
@@ -71,7 +75,7 @@ def render_accuracies(results: Mapping[str, Evaluation]) -> str:
     <table class="accuracies">
       <caption>Accuracy in percent</caption>
       <thead><tr><th scope="col">Model</th><th scope="col">Paper</th><td aria-hidden="true"></td>
-      <th scope="col">Measured here [95 % interval]</th></tr></thead>
+      <th scope="col">Accuracy [95 % interval]</th></tr></thead>
       <tbody>{body}</tbody>
       <tfoot aria-hidden="true"><tr><td></td><td></td><td class="ruler">{_ruler(axis)}</td><td></td></tr></tfoot>
     </table>
@@ -80,37 +84,45 @@ def render_accuracies(results: Mapping[str, Evaluation]) -> str:
 
 def _rows(results: Mapping[str, Evaluation]) -> Iterator[Row]:
     for name, architecture in MODELS.items():
-        measured = _in_percent(results[name].metrics["test"]) if name in results else None
-        yield Row(architecture.title, "ours", architecture.paper_accuracy, measured)
-    if len(results) > 1:
+        accuracy, interval = _in_percent(results[name].metrics["test"]) if name in results else (None, None)
+        yield Row(architecture.title, "ours", accuracy, interval, architecture.paper_accuracy)
+    members = averaged(results)
+    if len(members) > 1:
         try:
-            mean = mean_predictions(list(results.values()))
+            mean = mean_predictions(members)
         except EvaluationError:  # they are of different images, which the tab says above
             pass
         else:
             metrics = summarise(mean.labels, mean.probabilities)
-            yield Row(f"mean of the {len(results)}", "ours", None, _in_percent(metrics))
+            yield Row(f"mean of the {len(members)}", "ours", *_in_percent(metrics))
     for peer in PEERS:
         low, high = wilson_interval(peer.right, PEER_IMAGES)
-        yield Row(f"{peer.package}{peer.detail}", "peer", None, (100 * peer.accuracy, 100 * low, 100 * high))
+        yield Row(f"{peer.package}{peer.detail}", "peer", 100 * peer.accuracy, (100 * low, 100 * high))
+    for reported in REPORTED_PEERS:
+        yield Row(reported.name, "reported", 100 * reported.accuracy)
 
 
-def _in_percent(metrics: dict) -> tuple[float, float, float]:
+def _in_percent(metrics: dict) -> tuple[float, tuple[float, float]]:
     low, high = metrics["accuracy_interval"]
-    return 100 * metrics["accuracy"], 100 * low, 100 * high
+    return 100 * metrics["accuracy"], (100 * low, 100 * high)
 
 
 def _render_row(row: Row, axis: Axis) -> str:
     paper = "" if row.paper is None else f"{_key_mark('paper')} {row.paper:.1f}"
-    if row.measured is None:
-        measured = "not evaluated yet"
-    else:
-        accuracy, low, high = row.measured
-        measured = f"{_key_mark(row.kind)} <b>{accuracy:.1f}</b> <small>[{low:.1f}, {high:.1f}]</small>"
     return (
         f'<tr><th scope="row">{escape(row.name)}</th><td>{paper}</td>'
-        f'<td class="track" aria-hidden="true">{_track(row, axis)}</td><td>{measured}</td></tr>'
+        f'<td class="track" aria-hidden="true">{_track(row, axis)}</td><td>{_accuracy(row)}</td></tr>'
     )
+
+
+def _accuracy(row: Row) -> str:
+    """The accuracy in words: with its interval, or where it comes from."""
+    if row.accuracy is None:
+        return "not evaluated yet"
+    if row.interval is None:
+        return f"{_key_mark(row.kind)} {row.accuracy:.1f} <small>as reported</small>"
+    low, high = row.interval
+    return f"{_key_mark(row.kind)} <b>{row.accuracy:.1f}</b> <small>[{low:.1f}, {high:.1f}]</small>"
 
 
 def _track(row: Row, axis: Axis) -> str:
@@ -119,13 +131,14 @@ def _track(row: Row, axis: Axis) -> str:
         f'<line class="grid" x1="{_place(axis, tick)}" x2="{_place(axis, tick)}" y1="0" y2="100%"/>'
         for tick in axis.ticks
     )
-    if row.paper is not None and row.measured is not None:
-        ends = f'x1="{_place(axis, row.paper)}" x2="{_place(axis, row.measured[0])}"'
+    if row.paper is not None and row.accuracy is not None:
+        ends = f'x1="{_place(axis, row.paper)}" x2="{_place(axis, row.accuracy)}"'
         marks += f'<line class="between" {ends} y1="50%" y2="50%"/>'
-    if row.measured is not None:
-        accuracy, low, high = (_place(axis, value) for value in row.measured)
+    if row.interval is not None:
+        low, high = (_place(axis, value) for value in row.interval)
         marks += f'<line class="interval {row.kind}" x1="{low}" x2="{high}" y1="50%" y2="50%"/>'
-        marks += _mark(row.kind, accuracy)
+    if row.accuracy is not None:
+        marks += _mark(row.kind, _place(axis, row.accuracy))
     if row.paper is not None:
         marks += _mark("paper", _place(axis, row.paper))
     return f"<svg>{marks}</svg>"

@@ -2,41 +2,45 @@
 
 from collections.abc import Mapping
 
-from fer_models.architectures import MODELS, model_title
+from fer_models.architectures import model_title
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.comparison import Comparison, compare
 from fer_models.evaluation.results import Evaluation, check_same_images
+from fer_models.evaluation.seeds import REPORTED, Seeds, finding, reported_gain
 
 PAPER = "the student paper that FER Lens grew from"
 
-# A model without attention and the one that the paper compares with it. These two differ only in attention ...
-TEST = ("resnet50", "resnet50_cbam")
-# ... and these two in their other layers as well, so their difference is not the effect of attention.
+# The models of REPORTED differ only in attention; these two in their other layers as well, so their difference is not
+# the effect of attention.
 MIXED = ("baseline_cnn", "attn_cnn")
 
 DIFFERENT_IMAGES = "the two models were evaluated on different images"
 
 
-def claim_sentence(results: Mapping[str, Evaluation]) -> str:
+def claim(results: Mapping[str, Evaluation], seeds: Seeds) -> str:
     """What our accuracies say about the paper's claim, or why they say nothing, in plain text.
 
     Args:
         results: stored evaluations by model name; any of them may be missing.
+        seeds: accuracies over several seeds, as `read_seeds` returns them; {} if there are none.
     """
+    return f"{_claim_about_cbam(results)} {finding(seeds) if seeds else ''}".strip()
+
+
+def _claim_about_cbam(results: Mapping[str, Evaluation]) -> str:
     if not results:
         return f"None of our models is evaluated yet, so the chart shows Table I of {PAPER} and public packages only."
-    missing = [model_title(name) for name in TEST if name not in results]
+    missing = [model_title(name) for name in REPORTED if name not in results]
     if missing:
         what = f"the evaluation of {' and '.join(missing)} is missing"
         return f"Whether attention helps, as Table I of {PAPER} suggests, is open: {what}."
-    found = _compare(results, TEST)
+    found = _compare(results, REPORTED)
     if found is None:
         return f"Whether attention helps, as Table I of {PAPER} suggests, is open: {DIFFERENT_IMAGES}."
-    plain, attention = (model_title(name) for name in TEST)
-    reported = _reported_gain()
+    plain, attention = (model_title(name) for name in REPORTED)
     return (
-        f"{_verdict(found, reported)}: {attention} scores {_points(100 * found.difference.mean)} {plain} "
-        f"(95 % interval {_interval(found)}), where Table I of {PAPER} has it {_points(reported)}."
+        f"{_verdict(found)}: {attention} scores {_points(100 * found.difference.mean)} {plain} (95 % interval "
+        f"{_interval(found)}, one training each), where Table I of {PAPER} has it {_points(reported_gain())}."
     )
 
 
@@ -62,25 +66,18 @@ def _compare(results: Mapping[str, Evaluation], pair: tuple[str, str]) -> Compar
     return compare(plain.labels, plain.probabilities, attention.probabilities)
 
 
-def _verdict(found: Comparison, reported: float) -> str:
-    """The finding in a few words; `reported` is the paper's gain in percentage points."""
+def _verdict(found: Comparison) -> str:
+    """The finding in a few words."""
     gain = found.difference
     if not found.is_significant:
-        return "Attention brings no clear gain in our models"
+        return "CBAM brings no clear gain in our models"
     if gain.mean < 0:
-        return "Attention costs accuracy in our models"
-    if reported > 100 * gain.high:
-        return "Attention helps in our models, but less than reported"
-    if reported < 100 * gain.low:
-        return "Attention helps in our models, and more than reported"
-    return "Attention helps in our models, as reported"
-
-
-def _reported_gain() -> float:
-    """The paper's accuracy of the second model of TEST minus that of the first, in percentage points."""
-    plain, attention = (MODELS[name].paper_accuracy for name in TEST)
-    assert plain is not None and attention is not None  # both are in its Table I
-    return attention - plain
+        return "CBAM costs accuracy in our models"
+    if reported_gain() > 100 * gain.high:
+        return "CBAM helps in our models, but less than reported"
+    if reported_gain() < 100 * gain.low:
+        return "CBAM helps in our models, and more than reported"
+    return "CBAM helps in our models, as reported"
 
 
 def _points(difference: float) -> str:

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from demo.accuracy_chart import render_accuracies
-from demo.attention_claim import claim_sentence
+from demo.attention_claim import claim
 from demo.evaluation_plots import confusion_table, learning_curves, reliability_plots
 from fer_models.architectures import MODELS, model_title
 from fer_models.checkpoints import (
@@ -24,6 +24,7 @@ from fer_models.checkpoints import (
     read_history,
 )
 from fer_models.evaluation.results import Evaluation, Variant, read_evaluation, read_variants
+from fer_models.evaluation.seeds import Seeds, read_seeds
 from fer_models.evaluation.table import confidence_table, render_tables
 
 GLOSSARY = """\
@@ -80,13 +81,17 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
     except EvaluationError as error:
         variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
     try:
-        tables = _tables(results, variants) if results else ""
+        seeds = read_seeds(weights_dir)
+    except (CheckpointError, EvaluationError) as error:
+        seeds, problems = {}, [*problems, f"The comparison over several seeds is left out: {error}"]
+    try:
+        tables = _tables(results, variants, seeds) if results else ""
     except EvaluationError as error:
         tables, problems = "", [*problems, f"The tables are left out: {error}"]
     notes = "".join(f'<p class="problem">{escape(problem)}</p>' for problem in problems)
     gr.HTML(
         "<h2>How accurate are they?</h2>"
-        f'<p class="claim">{escape(claim_sentence(results))}</p>{render_accuracies(results)}{notes}',
+        f'<p class="claim">{escape(claim(results, seeds))}</p>{render_accuracies(results)}{notes}',
         elem_id="accuracies",
         elem_classes="evaluation",
     )
@@ -116,12 +121,12 @@ def _fold(title: str, meaning: str, content: str) -> str:
     return f'<details class="fold">{summary}\n\n{content}\n\n</details>'
 
 
-def _tables(results: dict[str, Evaluation], variants: dict[Variant, Evaluation]) -> str:
+def _tables(results: dict[str, Evaluation], variants: dict[Variant, Evaluation], seeds: Seeds) -> str:
     """All tables in Markdown, each in a box of its own that scrolls sideways, by keyboard as well."""
     parts = [
         GLOSSARY,
         "#### Accuracy",
-        render_tables(results, variants, model_title).strip(),
+        render_tables(results, variants, seeds, model_title).strip(),
         "#### Confidence",
         CONFIDENCE,
         confidence_table(results, model_title),

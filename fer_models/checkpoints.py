@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -240,24 +240,43 @@ def read_measured(
     Raises:
         EvaluationError: a file is missing, unreadable, damaged, or of other weights than those in config.json.
     """
-    directory = Path(directory)
-    names = (CONFIG_FILE, statistics_file, arrays_file)
-    contents = {name: _read(directory / name, EvaluationError, remedy) for name in names}
+    statistics = _read_marked(Path(directory) / statistics_file, _marked_statistics, remedy)
+    return statistics, read_arrays(directory, arrays_file, remedy)
+
+
+def read_arrays(directory: str | Path, arrays_file: str, remedy: str) -> dict[str, np.ndarray]:
+    """The arrays of `write_measured` alone, as `read_measured` returns them; the weights need not be there.
+
+    Raises:
+        EvaluationError: as `read_measured`.
+    """
+    return _read_marked(Path(directory) / arrays_file, _marked_arrays, remedy)
+
+
+def _read_marked(file: Path, parse: Callable[[Path], tuple[Any, str]], remedy: str) -> Any:
+    """What `parse` finds in a file, if the SHA-256 that it finds there, too, is that in the config.json beside it."""
+    for needed in (file.with_name(CONFIG_FILE), file):
+        _read(needed, EvaluationError, remedy)
     try:
-        config, statistics = json.loads(contents[CONFIG_FILE]), json.loads(contents[statistics_file])
-        with safe_open(directory / arrays_file, framework="numpy") as store:
-            arrays = {name: store.get_tensor(name) for name in store.keys()}  # noqa: SIM118, a file is not a mapping
-            computed_with = store.metadata()["weights_sha256"]
-        weights = config["sha256"], statistics["weights_sha256"], computed_with
+        config = json.loads(file.with_name(CONFIG_FILE).read_bytes())
+        found, weights_sha256 = parse(file)
+        same_weights = weights_sha256 == config["sha256"]
     except (KeyError, SafetensorError, TypeError, ValueError) as error:
-        raise EvaluationError(
-            f"{statistics_file} or {arrays_file} in {directory} is damaged ({error}). {remedy}"
-        ) from error
-    if len(set(weights)) > 1:
-        raise EvaluationError(
-            f"{statistics_file} or {arrays_file} in {directory} belongs to other weights than {CONFIG_FILE}. {remedy}"
-        )
-    return statistics, arrays
+        raise EvaluationError(f"{file} or the {CONFIG_FILE} beside it is damaged ({error}). {remedy}") from error
+    if not same_weights:
+        raise EvaluationError(f"{file} belongs to other weights than the {CONFIG_FILE} beside it. {remedy}")
+    return found
+
+
+def _marked_statistics(file: Path) -> tuple[dict[str, Any], str]:
+    statistics = json.loads(file.read_bytes())
+    return statistics, statistics["weights_sha256"]
+
+
+def _marked_arrays(file: Path) -> tuple[dict[str, np.ndarray], str]:
+    with safe_open(file, framework="numpy") as store:
+        arrays = {name: store.get_tensor(name) for name in store.keys()}  # noqa: SIM118, a file is not a mapping
+        return arrays, store.metadata()["weights_sha256"]
 
 
 def _write_json(file: Path, content: dict) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from demo.analysis import load_models
 from fer_models import CheckpointError, create_model, load_model, predict
+from fer_models.architectures import model_class
 from fer_models.checkpoints import (
     EvaluationError,
     read_config,
@@ -196,11 +197,17 @@ def test_an_environment_variable_names_the_weights_folder(weights: Path, monkeyp
         load_model("attn_cnn")
 
 
-def test_the_first_attention_checkpoints_have_sigmoid_gates() -> None:
-    """In older ones, config.json says True or False or nothing about attention. A softmax is wrong for them."""
-    kinds = {"": "multihead", "paper": "sigmoid", "without_attention": "none"}
+def test_each_attention_checkpoint_has_its_kind_of_attention() -> None:
+    kinds = {"": "multihead", "paper": "softmax", "without_attention": "none"}
     for recipe, kind in kinds.items():
         assert load_model("attn_cnn", ROOT / "weights" / recipe).config["attention"] == kind
+
+
+@pytest.mark.parametrize("older", [{}, {"attention": True}])
+def test_an_older_attention_checkpoint_has_sigmoid_gates(older: dict) -> None:
+    """In older ones, config.json says True or False or nothing about attention. A softmax is wrong for them."""
+    model = model_class("attn_cnn")
+    assert model(**model.complete(older)).config["attention"] == "sigmoid"
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs FER-2013")
@@ -218,6 +225,6 @@ def test_the_shipped_checkpoints_give_the_stored_predictions(recipe: str) -> Non
 
 
 def test_the_shipped_checkpoints_load() -> None:
-    for config in sorted((Path(__file__).parents[1] / "weights").rglob("config.json")):
-        name = config.parent.name
-        assert load_model(name, config.parents[1]).name == name
+    for file in sorted((Path(__file__).parents[1] / "weights").rglob("model.safetensors")):
+        name = file.parent.name
+        assert load_model(name, file.parents[1]).name == name

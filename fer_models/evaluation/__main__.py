@@ -25,6 +25,7 @@ from fer_models.data.fer2013 import FER2013, DataError, load_fer2013
 from fer_models.evaluation.evaluate import evaluate_checkpoint
 from fer_models.evaluation.model_card import write_model_card
 from fer_models.evaluation.results import read_evaluation, read_variants
+from fer_models.evaluation.seeds import read_seeds
 from fer_models.evaluation.table import render_summary, render_tables, replace_marked_block
 from fer_models.heatmap_study.measure import DEFAULT_FACES, measure_explanations
 from fer_models.heatmap_study.report import render_explanations
@@ -81,7 +82,7 @@ def _results(options: argparse.Namespace, data: FER2013 | None) -> str:
             evaluate_checkpoint(model, data, options.weights / name)
     evaluations = {name: read_evaluation(options.weights / name) for name in options.models}
     variants = read_variants(options.weights)
-    tables = render_tables(evaluations, variants)
+    tables = render_tables(evaluations, variants, read_seeds(options.weights))
     if options.write:
         for file, block in ((README, render_summary(evaluations)), (RESULTS, tables)):
             file.write_text(replace_marked_block(file.read_text(encoding="utf-8"), block), encoding="utf-8")

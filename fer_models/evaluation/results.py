@@ -1,12 +1,13 @@
 """Stored evaluations: writing and reading metrics and predictions in weights/<name>/."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fer_models.architectures import MODELS
 from fer_models.checkpoints import METRICS_FILE, PREDICTIONS_FILE, EvaluationError, read_measured, write_measured
 
 
@@ -75,6 +76,16 @@ def read_evaluation(directory: str | Path) -> Evaluation:
     remedy = "Evaluate the checkpoint again: python -m fer_models.evaluation --data PATH"
     metrics, predictions = read_measured(directory, METRICS_FILE, PREDICTIONS_FILE, remedy)
     return Evaluation(metrics, Predictions(**predictions))
+
+
+def averaged(results: Mapping[str, Evaluation]) -> list[Evaluation]:
+    """The models whose mean is shown beside them: those of the student paper, or all if fewer than two of these exist.
+
+    Args:
+        results: stored evaluations by model name.
+    """
+    of_the_paper = [result for name, result in results.items() if MODELS[name].paper_accuracy is not None]
+    return of_the_paper if len(of_the_paper) > 1 else list(results.values())
 
 
 def mean_predictions(results: Sequence[Evaluation]) -> Predictions:

@@ -11,7 +11,15 @@ from fer_models.evaluation.comparison import SIGNIFICANCE, compare
 from fer_models.evaluation.metrics import summarise, wilson_interval
 from fer_models.evaluation.mirror import mirror_test
 from fer_models.evaluation.model_card import describe_schedule
-from fer_models.evaluation.results import Evaluation, Predictions, Variant, check_same_images, mean_predictions
+from fer_models.evaluation.results import (
+    Evaluation,
+    Predictions,
+    Variant,
+    averaged,
+    check_same_images,
+    mean_predictions,
+)
+from fer_models.evaluation.seeds import Seeds, render_seeds
 from fer_models.markdown import Label, code, markdown_table
 
 PEER_IMAGES = 3589  # PrivateTest
@@ -43,9 +51,30 @@ class Peer:
         return self.right / PEER_IMAGES
 
 
+@dataclass(frozen=True)
+class ReportedPeer:
+    """A public model for the same task whose accuracy is its author's own figure, not measured here.
+
+    Attributes:
+        name: of the model or its package.
+        url: its page.
+        accuracy: as its author reports it, in [0, 1].
+        parameters: number of trained parameters.
+    """
+
+    name: str
+    url: str
+    accuracy: float
+    parameters: int
+
+
 PEERS = (
     Peer("fer", "https://pypi.org/project/fer/", ", mini-XCEPTION", 2364, 0.643, 58_000),
     Peer("face-api", "https://www.npmjs.com/package/@vladmandic/face-api", " 1.7.15", 2112, None, 324_000),
+)
+REPORTED_PEERS = (
+    ReportedPeer("vit-face-expression", "https://huggingface.co/trpakov/vit-face-expression", 0.7116, 85_800_000),
+    ReportedPeer("deepface", "https://github.com/serengil/deepface", 0.5743, 1_490_000),
 )
 COLUMNS = (
     "model", "paper", "ours [95 % interval]", "leak-free", "flip-averaged", "macro-F1", "parameters", "multiply-adds",
@@ -55,23 +84,27 @@ MARKERS = ("<!-- results:begin -->\n", "<!-- results:end -->")
 FOOTNOTE = """\
 Accuracy in percent on FER-2013's test split (PrivateTest), with one model, one view of each face and the half-precision
 weights in the repository. *Leak-free* leaves out test images with an identical copy in the training or validation
-split. *Flip-averaged* is the mean over the face and its mirror image. Multiply-adds are per face. The last rows are
-public packages, for comparison. The
+split. *Flip-averaged* is the mean over the face and its mirror image. Multiply-adds are per face. The mean averages the
+probabilities of the student paper's models. The last rows are public packages and models, for comparison. The
 [published training script](https://github.com/oarriaga/face_classification/blob/master/src/train_emotion_classifier.py)
-of mini-XCEPTION chooses its checkpoint on images that include PrivateTest, so its accuracy is too high."""
+of mini-XCEPTION chooses its checkpoint on images that include PrivateTest, so its accuracy is too high. *As reported*
+is an author's own figure, not measured here. The card of vit-face-expression does not say which images its test set
+holds. deepface's author [names](https://github.com/serengil/deepface/issues/247) the result of a tutorial whose
+[script](https://github.com/serengil/tensorflow-101/blob/master/python/facial-expression-recognition.py) tests on
+PublicTest."""
 SUMMARY_FOOTNOTE = """\
 Accuracy in percent on FER-2013's test split (PrivateTest), beside Table I of the student paper. *Leak-free* leaves out
-test images with an identical copy in the training or validation split."""
+test images with an identical copy in the training or validation split. The mean averages the probabilities of the
+paper's models. *As reported* is an author's own figure, not measured here, and perhaps on other images."""
 MIRROR_HEAD = """\
 The mirror test: each face is shown as it is and mirrored, and the answer is the mean of both. *Changes* is the share of
 the faces whose mirror image gets another answer. The accuracy follows with its 95 % interval where the answer stays and
 where it changes, and for comparison on as many faces with the lowest confidence; all in percent."""
 RECALL_HEAD = "Recall by emotion, in percent: the share of the images with a label that the model predicts correctly."
 VARIANTS_HEAD = """\
-Models trained by other recipes, for comparison only: *paper* uses the student paper's settings without changes;
-*multihead_attention*, *softmax_attention*, *sigmoid_attention* and *without_attention* train {attention} with each kind
-of attention and without, all alike: 40 epochs, no teacher. The {attention} that ships has a teacher and 80 epochs, so
-its difference from these is not the effect of attention."""
+Models trained by other recipes, for comparison only: the last column names the recipe, which docs/training.md explains.
+They are not compared with the models above, from which several things set them apart at once, such as the architecture,
+the number of epochs and the teacher."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
 McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was
@@ -79,14 +112,18 @@ trained once, so the variation between training seeds is not included."""
 
 
 def render_tables(
-    results: dict[str, Evaluation], variants: dict[Variant, Evaluation] | None = None, label: Label = code
+    results: dict[str, Evaluation],
+    variants: dict[Variant, Evaluation] | None = None,
+    seeds: Seeds | None = None,
+    label: Label = code,
 ) -> str:
     """The tables of results and the comparisons of models, in Markdown.
 
     Args:
         results: stored evaluations by model name.
         variants: evaluations of the same models trained by other recipes. They get a table of their own, and each is
-            compared with the result of its name and with the other models of its recipe.
+            compared with the other models of its recipe.
+        seeds: accuracies over several seeds, as `read_seeds` returns them.
         label: turns a model's name into the text that is shown for it.
 
     Raises:
@@ -101,21 +138,23 @@ def render_tables(
     # Models that differ only by what one adds to the other come first.
     named = sorted(combinations(results, 2), key=lambda pair: not issubclass(MODELS[pair[1]], MODELS[pair[0]]))
     pairs = [(label(first), label(second)) for first, second in named]
-    if len(results) > 1:
-        mean, mean_name = mean_predictions(list(results.values())), f"mean of the {len(results)}"
-        rows.append(_mean_row(mean_name, list(results.values()), mean))
+    members = averaged(results)
+    if len(members) > 1:
+        mean, mean_name = mean_predictions(members), f"mean of the {len(members)}"
+        rows.append(_mean_row(mean_name, members, mean))
         best = max(shown, key=lambda name: shown[name].accuracy)
         shown[mean_name] = mean
         pairs.append((best, mean_name))
-    rows += [_peer_row(peer) for peer in PEERS]
+    rows += _peer_rows()
     parts = [markdown_table(COLUMNS, rows), FOOTNOTE, RECALL_HEAD, _recall_table(results, label)]
     parts += [MIRROR_HEAD, _mirror_table(results, label)]
     if variants:
         variant_rows = [_model_row(result, label) for result in variants.values()]
-        parts += [VARIANTS_HEAD.format(attention=label("attn_cnn")), markdown_table(COLUMNS, variant_rows)]
+        parts += [VARIANTS_HEAD, markdown_table(COLUMNS, variant_rows)]
+    if seeds:
+        parts.append(render_seeds(seeds, label))
     names = {variant: f"{label(variant.name)} ({variant.recipe})" for variant in variants}
     shown |= {names[variant]: result.predictions for variant, result in variants.items()}
-    pairs += [(names[variant], label(variant.name)) for variant in variants if variant.name in results]
     pairs += [(names[a], names[b]) for a, b in combinations(variants, 2) if a.recipe == b.recipe]
     if pairs:
         parts += [COMPARISON_HEAD, "\n".join(_comparison_line(shown, *pair) for pair in pairs)]
@@ -123,16 +162,16 @@ def render_tables(
 
 
 def render_summary(results: dict[str, Evaluation]) -> str:
-    """The short table of the README, in Markdown: each model beside the paper, the mean of all, and the peers.
+    """The short table of the README, in Markdown: each model beside the paper, the mean, and the peers.
 
     Raises:
         EvaluationError: as `check_same_images`.
     """
     rows = [_model_row(result, code)[:4] for result in results.values()]
-    if len(results) > 1:
-        mean = mean_predictions(list(results.values()))
-        rows.append(_mean_row(f"mean of the {len(results)}", list(results.values()), mean)[:4])
-    rows += [_peer_row(peer)[:4] for peer in PEERS]
+    members = averaged(results)
+    if len(members) > 1:
+        rows.append(_mean_row(f"mean of the {len(members)}", members, mean_predictions(members))[:4])
+    rows += [row[:4] for row in _peer_rows()]
     return f"{markdown_table(COLUMNS[:4], rows)}\n\n{SUMMARY_FOOTNOTE}\n"
 
 
@@ -171,8 +210,9 @@ def _recall_table(results: dict[str, Evaluation], label: Label) -> str:
 
 def _mirror_table(results: dict[str, Evaluation], label: Label) -> str:
     views = {label(name): result.predictions for name, result in results.items()}
-    if len(results) > 1:
-        views[f"mean of the {len(results)}"] = mean_predictions(list(results.values()))
+    members = averaged(results)
+    if len(members) > 1:
+        views[f"mean of the {len(members)}"] = mean_predictions(members)
     rows = []
     for name, predictions in views.items():
         found = mirror_test(predictions.labels, predictions.views)
@@ -215,7 +255,7 @@ def _model_row(result: Evaluation, label: Label) -> tuple[str, ...]:
 
 
 def _mean_row(name: str, results: list[Evaluation], mean: Predictions) -> tuple[str, ...]:
-    """The mean of all models' probabilities, with the total cost of all models."""
+    """The mean of the models' probabilities, with their total cost."""
     metrics = {
         "test": summarise(mean.labels, mean.probabilities),
         "test_leak_free": summarise(mean.labels[mean.leak_free], mean.probabilities[mean.leak_free]),
@@ -226,12 +266,21 @@ def _mean_row(name: str, results: list[Evaluation], mean: Predictions) -> tuple[
     return (name, "–", *_accuracies(metrics), *_cost(metrics), "–")
 
 
+def _peer_rows() -> list[tuple[str, ...]]:
+    return [*map(_peer_row, PEERS), *map(_reported_row, REPORTED_PEERS)]
+
+
 def _peer_row(peer: Peer) -> tuple[str, ...]:
     low, high = wilson_interval(peer.right, PEER_IMAGES)
     accuracy = f"{_percent(peer.accuracy)} [{_percent(low)}, {_percent(high)}]"
     name = f"[{peer.package}]({peer.url}){peer.detail}"
-    size = f"{peer.parameters / 1e6:.2f} M"
-    return (name, "–", accuracy, _percent(peer.leak_free), "–", "–", size, "–", "not ours")
+    return (name, "–", accuracy, _percent(peer.leak_free), "–", "–", _millions(peer.parameters), "–", "not ours")
+
+
+def _reported_row(peer: ReportedPeer) -> tuple[str, ...]:
+    """Without an interval, because the number of images is not known."""
+    accuracy = f"{_percent(peer.accuracy)}, *as reported*"
+    return (f"[{peer.name}]({peer.url})", "–", accuracy, "–", "–", "–", _millions(peer.parameters), "–", "not ours")
 
 
 def _accuracies(metrics: dict[str, Any]) -> tuple[str, ...]:
@@ -245,7 +294,11 @@ def _accuracies(metrics: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _cost(metrics: dict[str, Any]) -> tuple[str, ...]:
-    return f"{metrics['parameters'] / 1e6:.2f} M", f"{metrics['multiply_adds'] / 1e9:.2f} G"
+    return _millions(metrics["parameters"]), f"{metrics['multiply_adds'] / 1e9:.2f} G"
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.2f} M"
 
 
 def _percent(share: float | None) -> str:
