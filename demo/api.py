@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 
 from demo.analysis import LAYERS, explain_face, stage_of
-from demo.model_choice import MOST, default_choice
+from demo.model_choice import MOST
 from demo.overlays import data_url, heat_layer, scaled_attention
 from demo.photo import FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
@@ -23,7 +23,7 @@ from demo.retention import forget_visit, taken_upload
 from demo.uploads import MEGABYTES, TooLargeError, UploadError
 from demo.verdict import judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
-from fer_models.architectures import MODELS, model_title
+from fer_models.architectures import MODELS, default_choice, model_title
 from fer_models.evaluation.results import Evaluation
 from fer_models.inference import prediction_set
 from fer_models.inference.complexity import count_parameters

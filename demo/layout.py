@@ -15,7 +15,7 @@ from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words
-from demo.model_choice import default_choice, render_model_choice
+from demo.model_choice import render_model_choice
 from demo.photo_view import render_examples
 from demo.responses import NO_MODELS, WAITING, Responses
 from demo.retention import APP_OPTIONS, forget_visit
@@ -23,7 +23,7 @@ from demo.trust_tab import build_trust_tab
 from demo.uploads import MEGABYTES
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
-from fer_models.architectures import MODELS
+from fer_models.architectures import MODELS, default_choice
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.results import read_variants
 

@@ -3,28 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from fer_models.architectures import model_class, model_title
+from fer_models.architectures import default_choice, model_title
 
 # Columns narrower than a sixth of the page are hard to read.
 MOST = 6
 
 
-def default_choice(names: Iterable[str]) -> tuple[str, ...]:
-    """The loaded models of the student paper; if there are none, all but the further checkpoints.
-
-    Args:
-        names: of the loaded models, each an `EmotionModel.checkpoint`.
-    """
-    names = tuple(names)
-    shipped = tuple(name for name in names if "/" not in name)
-    of_the_paper = tuple(name for name in shipped if model_class(name).paper_accuracy is not None)
-    return (of_the_paper or shipped or names)[:MOST]
-
-
 def chosen_models(asked: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
     """The asked models that are loaded, in the order in which they are; the default choice if there are none."""
     names = tuple(names)
-    return tuple(name for name in names if name in asked)[:MOST] or default_choice(names)
+    return tuple(name for name in names if name in asked)[:MOST] or default_choice(names)[:MOST]
 
 
 def render_model_choice(names: Sequence[str], accuracies: Mapping[str, float]) -> str:

@@ -18,11 +18,11 @@ from demo.analysis import check_maps, explain_face, load_models
 from demo.cards import render_results
 from demo.example_pictures import EXAMPLES, OPENING
 from demo.load_test import describe_conditions
-from demo.model_choice import default_choice
 from demo.photo import read_photo
 from demo.verdict import Record
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
 from fer_models import Explanation
+from fer_models.architectures import default_choice
 from fer_models.checkpoints import default_weights_dir
 from fer_models.evidence import QuickCheck
 from fer_models.markdown import markdown_table

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from demo.analysis import load_models
-from demo.model_choice import MOST, chosen_models, default_choice, render_model_choice
+from demo.model_choice import MOST, chosen_models, render_model_choice
 from demo.responses import Responses
 from demo.view import View, read_view
 from fer_models import MODEL_NAMES, create_model, predict
+from fer_models.architectures import default_choice
 from fer_models.checkpoints import WEIGHTS_FILE, save_checkpoint
 from tests.helpers import columns, tiny_models, words
 

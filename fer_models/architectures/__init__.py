@@ -1,5 +1,6 @@
 """Registry of the models by name. A new model needs one file in this package and one entry in MODELS."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -25,6 +26,20 @@ def model_class(name: str) -> type[EmotionModel]:
     if name not in MODELS:
         raise ValueError(f"There is no model named {name!r}. Choose one of: {', '.join(MODELS)}.")
     return MODELS[name]
+
+
+def default_choice(names: Iterable[str]) -> tuple[str, ...]:
+    """The models that are shown and averaged unless others are asked for: those of the student paper that are there.
+
+    If there are none, they are all but the further checkpoints, and if there are only these, all.
+
+    Args:
+        names: of the models that are there, each an `EmotionModel.checkpoint`.
+    """
+    names = tuple(names)
+    shipped = tuple(name for name in names if "/" not in name)
+    of_the_paper = tuple(name for name in shipped if model_class(name).paper_accuracy is not None)
+    return of_the_paper or shipped or names
 
 
 def model_title(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.architectures import MODELS
+from fer_models.architectures import default_choice
 from fer_models.checkpoints import METRICS_FILE, PREDICTIONS_FILE, EvaluationError, read_measured, write_measured
 
 
@@ -84,7 +84,7 @@ def averaged(results: Mapping[str, Evaluation]) -> list[Evaluation]:
     Args:
         results: stored evaluations by model name.
     """
-    of_the_paper = [result for name, result in results.items() if MODELS[name].paper_accuracy is not None]
+    of_the_paper = [results[name] for name in default_choice(results)]
     return of_the_paper if len(of_the_paper) > 1 else list(results.values())
 
 
