@@ -17,6 +17,7 @@ from PIL import Image
 from selenium import webdriver
 
 from fer_models import MODEL_NAMES, CheckpointError, create_model, load_model
+from fer_models.architectures.attention import SpatialAttention
 from fer_models.checkpoints import default_weights_dir, save_checkpoint
 from fer_models.data.fer2013 import FER2013
 from fer_models.emotions import EMOTIONS
@@ -84,7 +85,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = tmp_path_factory.mktemp("weights")
         for name in MODEL_NAMES:
             model = create_model(name)
-            if model.spatial_attention is not None:
+            if isinstance(model.spatial_attention, SpatialAttention):
                 torch.nn.init.ones_(model.spatial_attention.bn.weight)  # else it is constant, and no map
             save_checkpoint(model, folder / name, training={})
         return folder

@@ -204,3 +204,32 @@ def test_what_is_covered_during_an_analysis_stays_covered(page):
     with page.new_results():
         page.click("[data-example=grace-hopper]")
     page.wait(lambda: page.text("#changes").startswith("Paint"))
+
+
+def test_other_models_are_chosen_and_the_address_keeps_them(page):
+    def columns() -> list[str]:
+        return [heading.text for heading in page.all("#results .model h3")]
+
+    before, face = columns(), page.face
+    assert page.count("[data-model]:checked") == len(before) <= 4
+    page.unfold("choice")
+    with page.new_results():
+        page.click("[data-model='baseline_cnn']")
+    assert columns() == [title for title in before if title != "Baseline CNN"]
+    assert "baseline_cnn" not in page.query["models"] and page.face == face
+    assert page.text("[data-most]") == f"Models: {len(before) - 1} of {page.count('[data-model]')}"
+    with page.new_results():
+        page.click("[data-model='baseline_cnn']")
+    assert columns() == before and "models" not in page.query
+
+
+def test_one_model_must_stay_and_not_more_than_fit_can_be_chosen(unopened):
+    unopened.open("?models=attn_cnn")
+    assert [heading.text for heading in unopened.all("#results .model h3")] == ["Attention CNN"]
+    assert unopened.count("[data-model]:checked:disabled") == 1
+    names = unopened.script("return [...document.querySelectorAll('[data-model]')].map(box => box.dataset.model)")
+    if len(names) > 6:
+        unopened.open(f"?models={','.join(names[:6])}")
+        assert unopened.count("#results .model") == 6 and unopened.count("[data-model]:disabled") == len(names) - 6
+    unopened.open("?models=attn_cnn,vgg")
+    assert unopened.count("#results .model") > 1 and unopened.count("[data-model][data-default]:checked") > 1
