@@ -21,8 +21,9 @@ from safetensors.numpy import save as save_arrays
 from safetensors.torch import load, save
 from torch import nn
 
-from fer_models.architectures import EmotionModel, create_model, model_class
+from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model, model_class
 from fer_models.emotions import EMOTIONS
+from fer_models.hub import HubError, fetch
 from fer_models.inference import unwrapped
 
 WEIGHTS_FILE = "model.safetensors"
@@ -97,20 +98,24 @@ def save_checkpoint(model: nn.Module, directory: str | Path, training: dict) -> 
     _write_json(directory / CONFIG_FILE, config)
 
 
-def read_config(directory: str | Path) -> dict[str, Any]:
+def read_config(directory: str | Path, remedy: str | None = None) -> dict[str, Any]:
     """Reads the config.json of a checkpoint.
+
+    Args:
+        directory: the checkpoint's folder.
+        remedy: a sentence on what to do if it cannot be used; by default how to get the weights of a model.
 
     Raises:
         CheckpointError: the file is missing or unreadable, not JSON, or not of a FER Lens model.
     """
     file = Path(directory) / CONFIG_FILE
-    name = file.parent.name
+    remedy = remedy or _remedy(file.parent.name)
     try:
-        config = json.loads(_read(file, CheckpointError, _remedy(name)))
+        config = json.loads(_read(file, CheckpointError, remedy))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{file} is not valid JSON ({error}). {_remedy(name)}") from error
+        raise CheckpointError(f"{file} is not valid JSON ({error}). {remedy}") from error
     if not isinstance(config, dict) or not config.keys() >= REQUIRED_KEYS:
-        raise CheckpointError(f"{file} is not the config.json of a FER Lens model. {_remedy(name)}")
+        raise CheckpointError(f"{file} is not the config.json of a FER Lens model. {remedy}")
     return config
 
 
@@ -126,31 +131,84 @@ def update_config(directory: str | Path, **changes: object) -> dict[str, Any]:
 
 
 @torch.inference_mode(False)
-def load_model(name: str, weights_dir: str | Path | None = None, device: torch.device | str = "cpu") -> EmotionModel:
+def load_model(
+    name: str,
+    weights_dir: str | Path | None = None,
+    device: torch.device | str = "cpu",
+    revision: str | None = None,
+) -> EmotionModel:
     """Loads and verifies a checkpoint; the model is in float32 and eval mode.
 
+    A name with a slash is a repository on the Hugging Face Hub, as `python -m fer_models push` fills it; its files are
+    kept in the Hub's cache, so that it loads again without a network. Any other name is one of a model in a folder.
+
     Args:
-        name: one of MODEL_NAMES.
-        weights_dir: folder with one folder per model; by default `default_weights_dir()`.
+        name: one of MODEL_NAMES, or OWNER/NAME.
+        weights_dir: folder with one folder per model; by default `default_weights_dir()`. Not for a repository.
         device: device of the model.
+        revision: branch, tag or commit of a repository; by default the newest on "main". Not for a folder.
 
     Raises:
-        ValueError: the name is not in MODEL_NAMES.
-        CheckpointError: a file is missing, unreadable, incomplete, of another model, or does not fit its config.json.
+        ValueError: the name is neither in MODEL_NAMES nor that of a repository, a repository is to come from
+            `weights_dir`, or a folder is to have a `revision`.
+        CheckpointError: a file is missing, unreadable, incomplete, of another model, or does not fit its config.json;
+            or the repository or revision does not exist, may not be read, or is neither reachable nor in the cache.
+
+    Example:
+        >>> load_model("attn_cnn").sha256 == load_model("OWNER/attn_cnn", revision="v1").sha256
+        True
     """
+    if "/" in name:
+        if weights_dir is not None:
+            raise ValueError(
+                f"There is no model named {name!r} in a weights_dir. Choose one of: {', '.join(MODEL_NAMES)}; or leave "
+                "weights_dir out to load a repository of the Hugging Face Hub, OWNER/NAME."
+            )
+        return _from_hub(name, revision).to(device)
     model_class(name)  # rejects an unknown name before it becomes part of a path
+    if revision is not None:
+        raise ValueError(
+            f"{name} comes from a folder, which has no revision {revision!r}: name a repository of the Hugging Face "
+            f"Hub, such as load_model('OWNER/{name}', revision={revision!r})."
+        )
     directory = (default_weights_dir() if weights_dir is None else Path(weights_dir)) / name
     config = read_config(directory)
     if config["name"] != name:
         raise CheckpointError(
             f"{directory / CONFIG_FILE} belongs to the model {config['name']!r}, not {name!r}. {_remedy(name)}"
         )
+    return _load_weights(directory, config, _remedy(name)).to(device)
+
+
+def _from_hub(repository: str, revision: str | None) -> EmotionModel:
+    """config.json first: other models are refused before their weights, which may be large, are downloaded."""
+    try:
+        directory = fetch(repository, CONFIG_FILE, revision).parent
+        remedy = (
+            f"Delete {directory.parents[1]} and load {repository} again. If that does not help, the repository does "
+            "not hold an intact checkpoint of FER Lens: tell its owner."
+        )
+        config = read_config(directory, remedy)
+        if config["name"] not in MODEL_NAMES:
+            raise CheckpointError(
+                f"{repository} holds the model {config['name']!r}, which this version of FER Lens does not know: "
+                f"choose a repository with one of {', '.join(MODEL_NAMES)}, or install a newer version."
+            )
+        fetch(repository, WEIGHTS_FILE, revision=directory.name)  # the commit that config.json is from
+    except HubError as error:
+        raise CheckpointError(str(error)) from error
+    return _load_weights(directory, config, remedy)
+
+
+def _load_weights(directory: Path, config: dict[str, Any], remedy: str) -> EmotionModel:
+    """The model that a checkpoint's config.json describes, with its weights, on the CPU and in eval mode."""
+    name = config["name"]
     file = directory / WEIGHTS_FILE
-    content = _read(file, CheckpointError, _remedy(name))
+    content = _read(file, CheckpointError, remedy)
     if hashlib.sha256(content).hexdigest() != config["sha256"]:
         raise CheckpointError(
             f"{file} ({len(content):,} bytes) does not match its {CONFIG_FILE}: the SHA-256 differs, so the file is "
-            f"incomplete, changed, or a Git LFS pointer. {_remedy(name)}"
+            f"incomplete, changed, or a Git LFS pointer. {remedy}"
         )
     try:
         model = create_model(name, **model_class(name).complete(config["architecture"]))
@@ -163,8 +221,8 @@ def load_model(name: str, weights_dir: str | Path | None = None, device: torch.d
         model.mirrored_threshold = float(config.get("mirrored_threshold", model.conformal_threshold))
     except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         problem = shorten(str(error), 200)  # PyTorch lists every tensor
-        raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {_remedy(name)}") from error
-    return model.to(device).eval()
+        raise CheckpointError(f"{file} does not fit the model {name!r}: {problem} {remedy}") from error
+    return model.eval()
 
 
 def _remedy(name: str) -> str:

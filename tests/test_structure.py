@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top; a module may import from its own line and from those before it.
 LAYERS = [
-    ("emotions", "markdown"),
+    ("emotions", "markdown", "hub"),
     ("architectures",),
     ("data",),
     ("inference",),
@@ -22,6 +22,8 @@ LAYERS = [
     ("evaluation",),
     ("training",),
     ("benchmark",),
+    ("commands",),
+    ("__main__",),
 ]
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 

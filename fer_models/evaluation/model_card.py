@@ -11,13 +11,14 @@ from fer_models.checkpoints import CARD_FILE, read_config
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 
 
-def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> str:
+def render_model_card(config: dict, metrics: dict, is_variant: bool = False, repository: str | None = None) -> str:
     """The model card in Markdown.
 
     Args:
         config: the checkpoint's config.json.
         metrics: its metrics.json.
         is_variant: whether it is stored in weights/<recipe>/<name>/, for comparison with the model on the page.
+        repository: OWNER/NAME on the Hugging Face Hub for a card that is to stand there; None for one in a checkout.
     """
     name = metrics["model"]
     training = metrics["training"]
@@ -42,6 +43,7 @@ def render_model_card(config: dict, metrics: dict, is_variant: bool = False) -> 
         name=name,
         weights_dir=f"weights/{training['recipe']}" if is_variant else "weights",
         is_variant=is_variant,
+        repository=repository,
         description=MODELS[name].describe(config["architecture"]),
         config=config,
         metrics=metrics,
@@ -60,9 +62,13 @@ def write_model_card(directory: str | Path, metrics: dict[str, Any]) -> None:
         CheckpointError: as `read_config`.
     """
     directory = Path(directory)
-    is_variant = directory.absolute().parent.name == metrics["training"]["recipe"]
-    card = render_model_card(read_config(directory), metrics, is_variant)
+    card = render_model_card(read_config(directory), metrics, is_variant_folder(directory, metrics))
     (directory / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def is_variant_folder(directory: Path, metrics: dict[str, Any]) -> bool:
+    """Whether a checkpoint's folder is weights/<recipe>/<name>/, see `render_model_card`."""
+    return directory.absolute().parent.name == metrics["training"]["recipe"]
 
 
 def whole_training(training: dict) -> list[dict]:
