@@ -11,11 +11,11 @@ from PIL import Image
 
 from demo.badges import WAITING
 from demo.cards import map_caption, render_results
-from demo.overlays import heat_layer
 from demo.verdict import Record
 from fer_models import EMOTIONS, MODEL_NAMES, create_model
 from fer_models.architectures import MODELS
 from fer_models.evidence import QuickCheck
+from fer_models.explanations.overlays import heat_layer
 from tests.helpers import columns, explanation, half_black, sure_of, words
 
 ATTENTION = np.linspace(0.25, 0.75, 49, dtype=np.float32).reshape(7, 7)
