@@ -16,7 +16,7 @@ import numpy as np
 
 from demo.analysis import LAYERS, explain_face, stage_of
 from demo.model_choice import MOST
-from demo.overlays import data_url, heat_layer, scaled_attention
+from demo.overlays import scaled_attention
 from demo.photo import FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
 from demo.retention import forget_visit, taken_upload
@@ -25,6 +25,7 @@ from demo.verdict import judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import MODELS, default_choice, model_title
 from fer_models.evaluation.results import Evaluation
+from fer_models.explanations.overlays import data_url, heat_layer
 from fer_models.inference import prediction_set
 from fer_models.inference.complexity import count_parameters
 

@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 
 from demo.markup import all_of, listed, percent
-from demo.overlays import data_url
 from demo.photo import FaceCrop
 from fer_models import EMOTIONS
 from fer_models.architectures import model_title
 from fer_models.data.images import FER_SIZE
 from fer_models.evidence import REGIONS, region_masks
+from fer_models.explanations.overlays import data_url
 
 NOT_COVERED = '<p class="hint">Paint over the face, or choose a part: do the answers change?</p>'
 

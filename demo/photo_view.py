@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from demo.example_pictures import EXAMPLES
-from demo.overlays import data_url
 from demo.photo import Photo
+from fer_models.explanations.overlays import data_url
 
 THUMBNAIL = 96  # pixels per side, twice what is shown, for dense screens
 

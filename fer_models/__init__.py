@@ -3,7 +3,7 @@
 from fer_models.architectures import MODEL_NAMES, EmotionModel, create_model
 from fer_models.checkpoints import CheckpointError, load_model
 from fer_models.emotions import EMOTIONS
-from fer_models.explanations import METHODS, Explanation, explain
+from fer_models.explanations import METHODS, Explanation, Explanations, explain
 from fer_models.inference import predict, preprocess
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CheckpointError",
     "EmotionModel",
     "Explanation",
+    "Explanations",
     "create_model",
     "explain",
     "load_model",

@@ -1,4 +1,4 @@
-"""`python -m fer_models COMMAND` runs one of the commands in `fer_models/commands/`; `--help` lists them."""
+"""`python -m fer_models COMMAND`: what the library does, from the command line."""
 
 import argparse
 import sys
@@ -8,13 +8,16 @@ from fer_models.commands import push
 COMMANDS = {"push": push}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m fer_models", description="Facial-emotion models on FER-2013.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m fer_models", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, module in COMMANDS.items():
-        description = (module.__doc__ or "").partition("\n")[0]
-        module.add_arguments(commands.add_parser(name, help=description, description=description))
-    options = parser.parse_args()
+        summary, _, rest = (module.__doc__ or "").partition("\n")
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary}\n{rest}", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(command)
+    options = parser.parse_args(arguments)
     return COMMANDS[options.command].run(options)
 
 

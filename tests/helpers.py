@@ -64,6 +64,7 @@ def explanation(name: str, emotion: str, share: float, mirrored: str | None = No
     probabilities = sure_of(emotion, share)
     values = {
         "model_name": name,
+        "face": np.full((48, 48), 128, np.uint8),
         "method": "gradcam",
         "stage": "layer4",
         "target": EMOTIONS.index(emotion),

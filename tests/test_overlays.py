@@ -8,8 +8,8 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from demo.overlays import colour_ramp, data_url
-from fer_models.explanations.overlays import LAYER_SIDE, heat_layer
+from demo.overlays import colour_ramp
+from fer_models.explanations.overlays import LAYER_SIDE, data_url, heat_layer
 
 
 def test_a_map_is_coloured_at_the_right_places():

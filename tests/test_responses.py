@@ -10,11 +10,11 @@ import pytest
 
 from demo.cover import NOT_COVERED
 from demo.evidence_cards import NOT_TESTED, STOPPED
-from demo.overlays import data_url
 from demo.photo_view import NO_PHOTO
 from demo.responses import NO_MODELS, Responses, Visit
 from demo.view import View
 from fer_models.evaluation.results import Evaluation
+from fer_models.explanations.overlays import data_url
 from tests.helpers import cards, columns, tiny_models, words
 
 REQUEST = SimpleNamespace(session_hash="one")

@@ -1,1 +1,1 @@
-"""The commands of `python -m fer_models`, one a module: `add_arguments(parser)` and `run(options) -> exit status`."""
+"""Commands of `python -m fer_models`: each module has `add_arguments(parser)` and `run(options)`, the exit code."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fer_models.architectures import EmotionModel
 from fer_models.emotions import EMOTIONS
 from fer_models.explanations.closed_form import closed_form
-from fer_models.explanations.explanation import Explanation
+from fer_models.explanations.explanation import Explanation, Explanations
 from fer_models.explanations.gradients import forward_cut, logit_gradients
 from fer_models.explanations.methods import METHODS, eigencam, gradcam, hirescam, library_heatmaps, to_numpy
 from fer_models.inference import (
@@ -19,8 +19,9 @@ from fer_models.inference import (
     as_list,
     batched,
     exclusive,
-    preprocess,
+    to_input,
     to_probabilities,
+    to_stored,
     unwrapped,
     views_of,
     with_mirror,
@@ -36,7 +37,7 @@ def explain(
     method: str = "gradcam",
     stage: str | None = None,
     mirrored: bool = False,
-) -> list[Explanation]:
+) -> Explanations:
     """Predicts and explains each face with one forward pass of the model (one per batch of 16 faces).
 
     Threads may share the model; a lock lets one use it at a time. The function leaves no hook, gradient or changed mode
@@ -56,7 +57,7 @@ def explain(
             are then the mean over both, turned back: such heat maps show better what the model needs (NOTES.md).
 
     Returns:
-        One `Explanation` per face, in the same order.
+        A list of one `Explanation` per face, in the same order; notebooks show it as pictures.
 
     Raises:
         TypeError: as `preprocess`, or a target is neither an int nor a string.
@@ -75,11 +76,11 @@ def explain(
     layer = _layer(network, stage)
     targets = _emotion_indices(target, len(faces))
 
-    return [
+    return Explanations(
         explanation
         for some_faces, some_targets in zip(batched(faces), batched(targets), strict=True)
         for explanation in _explain_batch(network, some_faces, some_targets, method, stage, layer, mirrored)
-    ]
+    )
 
 
 def _explain_batch(
@@ -102,7 +103,8 @@ def _explain_batch(
 
     with exclusive(model):
         start = time.perf_counter()
-        inputs = with_mirror(preprocess(faces, model), number_of_views)
+        stored = to_stored(faces)
+        inputs = with_mirror(to_input(torch.from_numpy(stored), model), number_of_views)
         if method in ("gradcam", "hirescam") and stage in (model.stages[-1], "attention"):
             logits, maps = _class_maps(model, inputs, method, stage, layer)
             views, targets = views_and_targets(logits)
@@ -126,6 +128,7 @@ def _explain_batch(
     return [
         Explanation(
             model_name=model.checkpoint,
+            face=stored[n],
             method=method,
             stage=stage,
             target=targets[n],

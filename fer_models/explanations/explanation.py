@@ -1,6 +1,6 @@
-"""Explanation of one model's prediction for one face."""
+"""Explanation of one model's prediction for one face, and a list of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from fer_models.emotions import EMOTIONS
 class Explanation:
     """A prediction, its heat maps and the attention, all from the same forward pass.
 
-    With `mirrored`, all but `views` and `logits` are means over the face and its mirror image.
+    With `mirrored`, all but `face`, `views` and `logits` are means over the face and its mirror image. A notebook shows
+    an explanation as a picture.
 
     Attributes:
         model_name: the model's `checkpoint`, which is a name in MODEL_NAMES unless it was named otherwise.
+        face: uint8 (48, 48), what the model saw of the face: it sees no more than these grey pixels.
         method: a key of METHODS.
         stage: the layer explained: one of the model's stages, or "attention" for the attention module's output.
         target: index into EMOTIONS of the emotion explained.
@@ -32,16 +34,17 @@ class Explanation:
     """
 
     model_name: str
+    face: np.ndarray = field(repr=False)
     method: str
     stage: str
     target: int
-    probabilities: np.ndarray
-    views: np.ndarray
-    logits: np.ndarray
-    heatmap: np.ndarray
-    class_maps: np.ndarray | None
-    spatial_attention: np.ndarray | None
-    channel_attention: np.ndarray | None
+    probabilities: np.ndarray = field(repr=False)
+    views: np.ndarray = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    heatmap: np.ndarray = field(repr=False)
+    class_maps: np.ndarray | None = field(repr=False)
+    spatial_attention: np.ndarray | None = field(repr=False)
+    channel_attention: np.ndarray | None = field(repr=False)
     seconds: float
     against: int | None = None
 
@@ -82,3 +85,17 @@ class Explanation:
     def normalised(self) -> np.ndarray:
         """Returns the heat map divided by its maximum, float32 (h, w) in [0, 1]; zeros if it is empty."""
         return self.heatmap if self.is_empty else self.heatmap / self.heatmap.max()
+
+    def _repr_html_(self) -> str:
+        from fer_models.explanations.notebook import render  # it draws with OpenCV, which nothing else here needs
+
+        return render([self])
+
+
+class Explanations(list[Explanation]):
+    """A list of explanations that a notebook shows side by side, such as those of one face by several models."""
+
+    def _repr_html_(self) -> str:
+        from fer_models.explanations.notebook import render
+
+        return render(self)

@@ -1,4 +1,7 @@
-"""Maps in colour, and laid over the face that they belong to."""
+"""Maps in colour, laid over the face that they belong to, and pictures as data URLs."""
+
+import base64
+import io
 
 import cv2
 import numpy as np
@@ -33,3 +36,11 @@ def overlay(face: Image.Image, values: np.ndarray) -> Image.Image:
     """Lays a map, float (h, w) in [0, 1], over a square face: an RGB picture of LAYER_SIDE pixels per side."""
     below = face.convert("RGB").resize((LAYER_SIDE, LAYER_SIDE), Image.Resampling.BICUBIC)
     return Image.blend(below, heat_layer(values).convert("RGB"), OPACITY)
+
+
+def data_url(image: Image.Image) -> str:
+    """The picture as a data URL, so that no file with somebody's face is written or served."""
+    kind = "png" if image.mode == "P" else "jpeg"
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=85)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -47,9 +47,13 @@ def preprocess(faces: Faces, model: nn.Module) -> Tensor:
             array, or the model is no `EmotionModel`.
         ValueError: a face has no pixels, or an array is not (H, W) or (H, W, 3).
     """
+    return to_input(torch.from_numpy(to_stored(faces)), unwrapped(model))
+
+
+def to_stored(faces: Faces) -> np.ndarray:
+    """Reduces cropped faces to the form in which FER-2013 stores them, uint8 (N, 48, 48); faces as in `preprocess`."""
     grey = [to_grey48(face, f"faces[{position}]") for position, face in enumerate(as_list(faces))]
-    stored = np.array(grey, dtype=np.uint8).reshape(-1, FER_SIZE, FER_SIZE)
-    return to_input(torch.from_numpy(stored), unwrapped(model))
+    return np.array(grey, dtype=np.uint8).reshape(-1, FER_SIZE, FER_SIZE)
 
 
 def to_input(images: Tensor, model: EmotionModel) -> Tensor:
