@@ -109,4 +109,4 @@ def test_what_the_image_gets_is_enough_to_serve_the_page(tmp_path: Path, monkeyp
         copy(ROOT / source, tmp_path / source)
     monkeypatch.delenv("FER_LENS_WEIGHTS", raising=False)
     monkeypatch.setattr("demo.start_time.ROOT", tmp_path)
-    assert seconds_to_start() > 0
+    assert min(seconds_to_start()) > 0
