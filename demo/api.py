@@ -20,10 +20,11 @@ from demo.overlays import scaled_attention
 from demo.photo import FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
 from demo.retention import forget_visit, taken_upload
-from demo.uploads import MEGABYTES, TooLargeError, UploadError
+from demo.uploads import MEGABYTES
 from demo.verdict import judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import MODELS, default_choice, model_title
+from fer_models.data.pictures import PictureError, TooLargeError
 from fer_models.evaluation.results import Evaluation
 from fer_models.explanations.overlays import data_url, heat_layer
 from fer_models.inference import prediction_set
@@ -102,7 +103,7 @@ class Api:
                 explanations = list(explained)
                 faces.append({"face": index if crop.is_face else -1} | self._described(crop, explanations, maps))
             return _answer({"size": photo.size, "found": len(photo.faces), "faces": faces}, request)
-        except UploadError as error:
+        except PictureError as error:
             raise _problem(error.kind, str(error)) from error
         except gr.Error:
             raise

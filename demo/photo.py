@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from demo.uploads import open_image
 from fer_models.data.images import to_grey48
+from fer_models.data.pictures import open_picture
 from fer_models.evidence import MEAN_LANDMARKS
 from fer_models.faces import Face, Progress, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 
@@ -63,9 +64,9 @@ def read_photo(file: str | PathLike[str] | bytes, progress: Progress | None = No
     """Opens a photo, by its path or its content, and finds its faces; for `progress` see `find_faces`.
 
     Raises:
-        UploadError: the file cannot be used; the message is a sentence for the visitor.
+        PictureError: the file cannot be used; the message is a sentence for the visitor.
     """
-    image = open_image(file)
+    image = open_picture(file if isinstance(file, bytes) else Path(file).read_bytes())
     faces = find_faces(image, progress)
     if is_one_face(image, faces):
         crops = [_whole(image, faces[0] if faces else None, is_face=True)]

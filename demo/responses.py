@@ -28,11 +28,11 @@ from demo.photo import FaceCrop, Photo, cover, read_photo
 from demo.photo_view import crop_index, render_photo
 from demo.retention import taken_upload
 from demo.takeaway import Takeaway, make_takeaway
-from demo.uploads import UploadError
 from demo.verdict import Record, known_record
 from demo.view import View, read_view
 from fer_models import EmotionModel, Explanation, predict
 from fer_models.architectures import model_title
+from fer_models.data.pictures import PictureError
 from fer_models.evaluation.results import Evaluation
 from fer_models.faces import Progress
 
@@ -218,7 +218,7 @@ class Responses:
         with file as path, self.opening:
             try:
                 return Visit(view.source, read_photo(path, progress))
-            except UploadError as error:
+            except PictureError as error:
                 return Visit(view.source, problem=str(error))
 
     def _shown(

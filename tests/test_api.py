@@ -22,10 +22,11 @@ import app
 from demo.api import LAYER_NUMBERS, MAX_FACES, Api
 from demo.example_pictures import EXAMPLES
 from demo.overlays import scaled_attention
-from demo.uploads import MAX_PIXELS, MEGABYTES
+from demo.uploads import MEGABYTES
 from demo.visitor import Visitor
 from fer_models import EMOTIONS, METHODS, EmotionModel, explain, load_model, predict
 from fer_models.checkpoints import METRICS_FILE
+from fer_models.data.pictures import MAX_PIXELS
 from fer_models.explanations.overlays import heat_layer
 from fer_models.faces import crop_face, find_faces
 from fer_models.inference import prediction_set

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from demo.photo import FACE_SIDE, PHOTO_SIDE, read_photo
-from demo.uploads import UploadError
+from fer_models.data.pictures import PictureError
 from fer_models.evidence import MEAN_LANDMARKS
 from fer_models.faces import Face, Square, landmarks_in_crop
 from tests import helpers
@@ -72,7 +72,7 @@ def test_what_is_drawn_is_small_and_where_it_is_counts_the_files_pixels(tmp_path
 
 def test_what_is_no_picture_is_an_upload_error(tmp_path):
     (tmp_path / "text.png").write_bytes(b"not a picture at all")
-    with pytest.raises(UploadError, match="not a picture"):
+    with pytest.raises(PictureError, match="not a picture"):
         read_photo(tmp_path / "text.png")
 
 

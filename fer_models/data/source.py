@@ -37,7 +37,7 @@ _CLUTTER = re.compile("|".join(map(translate, _CLUTTER_NAMES)), re.IGNORECASE)
 
 
 class DataError(ValueError):
-    """The data path does not hold FER-2013 in a readable form; the message names the place and a remedy."""
+    """A path does not hold readable data of the kind that is needed; the message names the place and a remedy."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def source_key(path: Path) -> str:
 def _at_most(path: Path, members: Iterable[Member]) -> Iterator[Member]:
     for number, member in enumerate(members, start=1):
         if number > MAX_FILES:
-            raise DataError(f"{path} holds more than {MAX_FILES:,} files. Give the folder of FER-2013 itself.")
+            raise DataError(f"{path} holds more than {MAX_FILES:,} files. Give a folder with fewer.")
         yield member
 
 
@@ -221,5 +221,6 @@ def _last_of_each_name(members: Iterable[Member]) -> list[Member]:
 def _check_size(path: Path, size: int) -> None:
     if size > MAX_ARCHIVE_BYTES:
         raise DataError(
-            f"{path} unpacks to more than {MAX_ARCHIVE_BYTES / 2**30:.0f} GB; FER-2013 has 0.3 GB. Download it again."
+            f"{path} unpacks to more than {MAX_ARCHIVE_BYTES / 2**30:.0f} GB, the most that is read from one archive. "
+            "If that is meant, unpack it and give the folder."
         )

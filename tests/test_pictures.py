@@ -1,4 +1,4 @@
-"""Every kind of upload gives a picture with the right pixels, or a sentence."""
+"""Every kind of file gives a picture with the right pixels, or a sentence."""
 
 import io
 import struct
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from demo.uploads import MAX_PIXELS, UploadError, open_image
+from fer_models.data.pictures import MAX_PIXELS, PictureError, open_picture
 from tests.helpers import png_start
 
 
 def opened(path, image: Image.Image, **options) -> Image.Image:
     """Save an image and open it again as an upload."""
     image.save(path, **options)
-    result = open_image(path)
+    result = open_picture(path.read_bytes())
     assert result.mode == "RGB"
     return result
 
@@ -40,7 +40,7 @@ def colours() -> Image.Image:
 
 def difference(path, image: Image.Image) -> float:
     """Mean difference between an upload and a picture of the same size, in grey levels."""
-    upload = open_image(path)
+    upload = open_picture(path.read_bytes())
     assert upload.size == image.size and upload.mode == "RGB"
     return np.abs(np.asarray(upload, dtype=int) - np.asarray(image, dtype=int)).mean()
 
@@ -62,8 +62,8 @@ def difference(path, image: Image.Image) -> float:
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UploadError, match=sentence) as caught:
-        open_image(tmp_path / name)
+    with pytest.raises(PictureError, match=sentence) as caught:
+        open_picture((tmp_path / name).read_bytes())
     assert str(caught.value).count(".") == 1 and "\n" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
 
@@ -74,8 +74,8 @@ def test_cut_off_files_are_refused(tmp_path, extension):
     path = tmp_path / f"cut.{extension}"
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UploadError):
-        open_image(path)
+    with pytest.raises(PictureError):
+        open_picture(path.read_bytes())
 
 
 def test_a_wrong_extension_does_not_matter(tmp_path):
@@ -121,7 +121,7 @@ def test_values_that_are_no_numbers_are_black_or_white(tmp_path):
 
 
 def test_constant_floating_point_grey_is_no_division_by_zero(tmp_path):
-    with pytest.raises(UploadError, match="black all over"):
+    with pytest.raises(PictureError, match="black all over"):
         opened(tmp_path / "constant.tiff", Image.fromarray(np.full((2, 2), 0.5, dtype=np.float32)))
 
 
@@ -192,8 +192,8 @@ def test_broken_notes_in_other_formats_do_not_matter_either(tmp_path, colours, k
 @pytest.mark.parametrize("lost", [1, 5, 60])
 def test_a_jpeg_that_lost_its_last_bytes_is_refused(tmp_path, colours, lost):
     (tmp_path / "cut.jpg").write_bytes(encoded(colours, "JPEG")[:-lost])
-    with pytest.raises(UploadError, match="incomplete"):
-        open_image(tmp_path / "cut.jpg")
+    with pytest.raises(PictureError, match="incomplete"):
+        open_picture((tmp_path / "cut.jpg").read_bytes())
 
 
 def test_what_follows_a_jpeg_does_not_matter(tmp_path, colours):
@@ -225,13 +225,13 @@ def deep_png(pixel: list[int], colour_type: int) -> bytes:
 @pytest.mark.parametrize("channels", [2, 4])
 def test_a_png_of_16_bits_with_transparency(tmp_path, channels):
     (tmp_path / "deep.png").write_bytes(deep_png([200 * 257] * (channels - 1) + [65535], 2 + channels))
-    assert open_image(tmp_path / "deep.png").getpixel((0, 0)) == (200, 200, 200)
+    assert open_picture((tmp_path / "deep.png").read_bytes()).getpixel((0, 0)) == (200, 200, 200)
 
 
 def test_8_bits_in_16_a_colour_are_told_from_a_picture_without_a_face(tmp_path):
     (tmp_path / "deep.png").write_bytes(deep_png([250, 200, 150], 2))
-    with pytest.raises(UploadError, match="black all over"):
-        open_image(tmp_path / "deep.png")
+    with pytest.raises(PictureError, match="black all over"):
+        open_picture((tmp_path / "deep.png").read_bytes())
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
@@ -251,17 +251,17 @@ def test_one_pixel_of_every_kind(tmp_path, kind):
 def test_a_heic_that_is_too_large_is_not_decoded(tmp_path, monkeypatch, colours):
     content = encoded(colours, "HEIF")
     (tmp_path / "large.heic").write_bytes(content)
-    monkeypatch.setattr("demo.uploads.MAX_PIXELS", 40 * 60 - 1)
-    with pytest.raises(UploadError, match="million pixels"):
-        open_image(tmp_path / "large.heic")
+    monkeypatch.setattr("fer_models.data.pictures.MAX_PIXELS", 40 * 60 - 1)
+    with pytest.raises(PictureError, match="million pixels"):
+        open_picture((tmp_path / "large.heic").read_bytes())
     monkeypatch.undo()
     large = encoded(Image.new("RGB", (640, 480)), "HEIF")
     size = struct.pack(">II", 640, 480)
     assert large.count(size) == 1
     liar = large.replace(size, struct.pack(">II", 64, 64))
     (tmp_path / "liar.heic").write_bytes(liar)
-    with pytest.raises(UploadError, match="damaged"):
-        open_image(tmp_path / "liar.heic")
+    with pytest.raises(PictureError, match="damaged"):
+        open_picture((tmp_path / "liar.heic").read_bytes())
 
 
 @pytest.mark.parametrize(
