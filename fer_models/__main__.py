@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from fer_models.commands import push
+from fer_models.commands import analyse, push
 
-COMMANDS = {"push": push}
+COMMANDS = {"analyse": analyse, "push": push}
 
 
 def main(arguments: list[str] | None = None) -> int:

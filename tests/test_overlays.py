@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from demo.overlays import colour_ramp
-from fer_models.explanations.overlays import LAYER_SIDE, data_url, heat_layer
+from fer_models.explanations.overlays import LAYER_SIDE, OPACITY, data_url, heat_layer, overlay
 
 
 def test_a_map_is_coloured_at_the_right_places():
@@ -27,6 +27,14 @@ def test_a_map_is_coloured_at_the_right_places():
 def test_smoothing_never_leaves_the_map_range():
     indices = np.asarray(heat_layer(1 - np.eye(7)))  # where bicubic interpolation overshoots
     assert indices.min() == 0 and indices.max() == 255
+
+
+def test_an_overlay_is_a_mixture_of_face_and_map():
+    white = Image.new("L", (48, 48), 255)
+    colours = np.asarray(overlay(white, np.zeros((7, 7))), dtype=int)
+    cold = np.rint(255 * np.array(colormaps["inferno"](0.0)[:3]))
+    assert colours.shape == (LAYER_SIDE, LAYER_SIDE, 3)
+    assert np.abs(colours - ((1 - OPACITY) * 255 + OPACITY * cold)).max() <= 1
 
 
 def test_the_scale_runs_through_the_colour_map():

@@ -16,6 +16,7 @@ LAYERS = [
     ("checkpoints",),
     ("faces",),
     ("explanations",),
+    ("analysis",),
     ("estimates",),
     ("evidence",),
     ("heatmap_study",),

@@ -1,0 +1,26 @@
+"""Maps of the faces of a batch, from the same forward passes as the answers, as pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.analysis.crops import Crop
+from fer_models.architectures import EmotionModel
+from fer_models.explanations import Explanation, explain
+from fer_models.explanations.overlays import overlay
+
+
+def explain_as_on_the_page(model: EmotionModel, pixels: np.ndarray, method: str) -> list[Explanation]:
+    """Explains each model's answer for faces, uint8 (N, 48, 48), and their mirror images.
+
+    The layer is the last one with a grid. That is the output of the attention where there is one: in front of it,
+    Grad-CAM averages away where it attends.
+    """
+    stage = "attention" if model.spatial_attention is not None else None
+    return explain(model, list(pixels), method=method, stage=stage, mirrored=True)
+
+
+def write_map(folder: Path, name: str, crop: Crop, explanation: Explanation) -> None:
+    """Writes the heat map, laid over the face, to `folder`/`name`-MODEL.png."""
+    assert crop.picture is not None  # it is there when maps are drawn
+    overlay(crop.picture, explanation.normalised()).save(folder / f"{name}-{explanation.model_name}.png")

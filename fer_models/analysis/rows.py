@@ -1,0 +1,84 @@
+"""Rows: what is known about each face, in columns that are the same for all faces of a run.
+
+| column | what it holds |
+| --- | --- |
+| `file` | the picture, as it was named; in an archive: the archive, "/", the name inside |
+| `faces` | how many faces the picture has, and so how many rows; 0 gives one row as well |
+| `face` | the number of this face, from 1, the largest first; empty without a face |
+| `status` | `face`: detected; `whole`: the picture was taken as one face; `no face`; `unreadable` |
+| `reason` | for `no face` and `unreadable`: a sentence that says why |
+| `left`, `top`, `right`, `bottom` | the face's box in pixels, after the rotation that EXIF asks for |
+| `roll` | by how many degrees the face is turned clockwise, in (-180, 180]; it was turned back for the models |
+| `score` | the detector's confidence in (0, 1]; empty for `whole` |
+| `MODEL_answer`, `MODEL_angry`, ... | a model's answer for the face as it is, and its seven calibrated probabilities |
+| `MODEL_mirrored_answer`, `MODEL_mirrored_angry`, ... | the same for the mean over the face and its mirror image |
+| `mean_...`, `mean_mirrored_...` | the same for the mean of all models |
+| `map` | the beginning of the names of the face's maps: DIR/`map`-MODEL.png; empty without maps |
+| `settings` | what the answers depend on: faces or whole pictures, each model's weights, the maps |
+
+Probabilities are rounded to six decimals; answers come from the probabilities before that.
+"""
+
+import re
+from collections.abc import Sequence
+from hashlib import sha256
+
+import numpy as np
+
+from fer_models.analysis.crops import Crop
+from fer_models.architectures import EmotionModel
+from fer_models.emotions import EMOTIONS
+
+Row = dict[str, str | int | float | None]
+
+# The two ways of asking: the face as it is, and the mean over it and its mirror image.
+VIEWS = ("", "mirrored_")
+MEAN = "mean"
+
+
+def columns(models: Sequence[EmotionModel]) -> dict[str, type]:
+    """The columns of the rows in their order, each with the type of its values: str, int or float. All may be None."""
+    kinds: dict[str, type] = {"file": str, "faces": int, "face": int, "status": str, "reason": str}
+    kinds |= dict.fromkeys(("left", "top", "right", "bottom", "roll", "score"), float)
+    for name in (*(model.name for model in models), MEAN):
+        for view in VIEWS:
+            kinds |= {f"{name}_{view}answer": str} | {f"{name}_{view}{emotion}": float for emotion in EMOTIONS}
+    return kinds | {"map": str, "settings": str}
+
+
+def settings(models: Sequence[EmotionModel], whole: bool = False, maps: str | None = None) -> str:
+    """What the rows of a run depend on, in words; rows with other settings do not belong into the same table.
+
+    Args:
+        models: as in `analyse`.
+        whole: as in `analyse`.
+        maps: the method of the maps; None without maps.
+    """
+    weights = [f"{model.name} {model.sha256[:8] or 'untrained'}" for model in models]
+    return "; ".join(["whole pictures" if whole else "detected faces", *weights, f"maps {maps or 'none'}"])
+
+
+def face_cells(number: int, crop: Crop) -> Row:
+    """Where the face with this number is."""
+    sides = zip(("left", "top", "right", "bottom"), crop.box, strict=True)
+    where: Row = {"face": number, **{side: round(float(pixel), 1) for side, pixel in sides}}
+    if crop.face is None:
+        return where | {"status": "whole", "roll": 0.0}
+    return where | {"status": "face", "roll": round(crop.face.roll, 1), "score": round(crop.face.score, 4)}
+
+
+def answer_cells(names: Sequence[str], probabilities: Sequence[np.ndarray]) -> Row:
+    """What each of the M models of these names answers, and their mean; probabilities: M times float (2, 7)."""
+    cells: Row = {}
+    for name, views in zip((*names, MEAN), (*probabilities, np.mean(probabilities, axis=0)), strict=True):
+        for view, values in zip(VIEWS, views, strict=True):
+            cells[f"{name}_{view}answer"] = EMOTIONS[int(values.argmax())]
+            for emotion, value in zip(EMOTIONS, values.tolist(), strict=True):
+                cells[f"{name}_{view}{emotion}"] = round(value, 6)
+    return cells
+
+
+def map_name(file: str, number: int) -> str:
+    """How the maps of a face are called: safe as a file name, readable, and another one for each file and face."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", file.rpartition("/")[2])[:60].strip("_")
+    return f"{stem}-{sha256(file.encode()).hexdigest()[:10]}-{number}"

@@ -1,0 +1,120 @@
+"""Workers: threads or processes that decode pictures and find their faces, while the models run in this thread."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+
+import cv2
+
+from fer_models.analysis.crops import Crop, cut_faces
+from fer_models.analysis.pictures import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class CutPicture:
+    """A picture and its faces; `problem` is a sentence on why it cannot be read, or empty."""
+
+    file: str
+    crops: list[Crop] = field(default_factory=list)
+    problem: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A picture at work. Its content is kept until the end, to try again if a process dies."""
+
+    file: str
+    content: bytes
+    future: Future[list[Crop]]
+
+
+def cut_pictures(
+    pictures: Iterable[Picture], whole: bool, drawn: bool, processes: int, ahead: int
+) -> Generator[CutPicture, None, None]:
+    """Reads pictures in this thread, and decodes them and finds their faces in others. Keeps their order.
+
+    Args:
+        pictures: at most `ahead` of them are read before the results of the first are asked for: memory is bounded.
+        whole, drawn: as in `cut_faces`.
+        processes: how many workers; 0 for one thread of this process. They are threads for whole pictures, because
+            several threads can decode at the same time, and processes for finding faces, which they cannot.
+        ahead: how many pictures are at work at the same time.
+    """
+    start: Callable[[], AbstractContextManager[Executor]] = partial(_processes, processes)
+    if whole or processes == 0:
+        start = partial(ThreadPoolExecutor, max(1, processes))
+    with ExitStack() as pools:
+        pool = pools.enter_context(start())
+        waiting: deque[_Job | CutPicture] = deque()
+        for picture in pictures:
+            try:
+                content = picture.read()
+            except Exception as error:  # whatever reading a file runs into
+                waiting.append(CutPicture(picture.file, problem=_sentence(error)))
+            else:
+                try:
+                    future = pool.submit(cut_faces, content, whole, drawn)
+                except BrokenProcessPool:
+                    pool = pools.enter_context(start())
+                    future = pool.submit(cut_faces, content, whole, drawn)
+                waiting.append(_Job(picture.file, content, future))
+            if len(waiting) > ahead:
+                yield _result(waiting.popleft(), whole, drawn)
+        while waiting:
+            yield _result(waiting.popleft(), whole, drawn)
+
+
+def _result(job: _Job | CutPicture, whole: bool, drawn: bool) -> CutPicture:
+    if isinstance(job, CutPicture):
+        return job
+    try:
+        try:
+            return CutPicture(job.file, job.future.result())
+        except BrokenProcessPool:  # this picture ended its process, or another one did
+            with _processes(1) as alone:
+                return CutPicture(job.file, alone.submit(cut_faces, job.content, whole, drawn).result())
+    except BrokenProcessPool:
+        problem = "The process that read this picture was ended, perhaps because memory was short."
+        return CutPicture(job.file, problem=problem)
+    except Exception as error:  # whatever decoding and searching run into
+        return CutPicture(job.file, problem=_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f"The picture cannot be read ({error!r})."
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Processes that end at once with the `with` block, and with this process, however it ends."""
+    theirs, ours = multiprocessing.Pipe(duplex=False)
+    # "spawn": a fork of a process in which PyTorch runs can hang.
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start_worker, (theirs,))
+    try:
+        yield pool
+    finally:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
+
+
+def _start_worker(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one stops the others
+    cv2.setNumThreads(1)  # one core for each worker
+    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+
+
+def _end_with(connection: Connection) -> None:
+    try:
+        connection.recv_bytes()  # nothing comes, until the other end is closed
+    except (OSError, EOFError):
+        os._exit(1)

@@ -1,0 +1,165 @@
+"""Finds the faces of pictures and writes a row for each, with what each model answers.
+
+    python -m fer_models analyse photos/ --out rows.csv
+    python -m fer_models analyse 'photos/**/*.jpg' archive.zip --models attn_cnn --maps maps/
+    python -m fer_models analyse crops/ --whole --out rows.parquet
+
+The same command goes on where an earlier one ended. docs/command_line.md describes the columns.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from fer_models.analysis import Picture, Row, analyse, columns, open_pictures, settings
+from fer_models.analysis.row_file import RowFile, RowFileError
+from fer_models.architectures import MODELS, EmotionModel
+from fer_models.checkpoints import CheckpointError, default_weights_dir, load_model
+from fer_models.data.source import DataError
+from fer_models.explanations import METHODS
+
+log = logging.getLogger(__name__)
+
+# The exit code of a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MAX_PROCESSES = 16  # by default: each takes about 300 MB
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="pictures, folders, zip and tar archives, 'patterns'")
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, metavar="NAME", help="default: all in the weights folder"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet; default: print short lines")
+    parser.add_argument("--whole", action="store_true", help="each picture is one cropped face: find none in it")
+    parser.add_argument("--maps", type=Path, metavar="DIR", help="also write each face's and model's heat map as PNG")
+    parser.add_argument("--method", default="gradcam", choices=METHODS, help="of the maps; default: %(default)s")
+    parser.add_argument(
+        "--weights", type=Path, default=default_weights_dir(), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=min(max(1, CORES - 1), MAX_PROCESSES),
+        metavar="N",
+        help="that decode pictures and find faces beside the models; 0 for none; default: %(default)s",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        _analyse(options)
+    except (CheckpointError, DataError, RowFileError, _OptionsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        kept = f"{options.out} has the rows up to here: the same command goes on from there." if options.out else ""
+        print(f"Stopped. {kept}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # who reads the lines has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"{error.filename or options.out} cannot be written ({error.strerror}).", file=sys.stderr)
+        return 1
+    return 0
+
+
+class _OptionsError(ValueError):
+    """Options that do not fit; the message is a sentence."""
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    _check(options)
+    with open_pictures(options.paths) as pictures:
+        models = _load_models(options)
+        if options.out is None:
+            for row in _rows(pictures, models, options):
+                tqdm.write(_line(row))
+            return
+        run = settings(models, options.whole, options.method if options.maps else None)
+        with RowFile(options.out, columns(models), run) as file:
+            left = [picture for picture in pictures if picture.file not in file.done]
+            if len(left) < len(pictures):
+                log.info("%s has %d of %d pictures already.", options.out, len(pictures) - len(left), len(pictures))
+            for row in _rows(left, models, options):
+                file.write(row)
+            file.finish()
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise _OptionsError("PyTorch finds no GPU here: leave --device out, or install PyTorch for CUDA.")
+    if options.processes < 0:
+        raise _OptionsError(f"--processes is {options.processes}: give 0 or more.")
+    if options.maps:
+        folder = options.maps.resolve()
+        for path in options.paths:
+            if folder.is_relative_to(Path(path).resolve()):
+                raise _OptionsError(
+                    f"--maps {options.maps} lies in {path}, whose pictures are analysed: choose another."
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _load_models(options: argparse.Namespace) -> list[EmotionModel]:
+    there = [name for name in MODELS if (options.weights / name).is_dir()]
+    device = "cuda" if options.device == "auto" and torch.cuda.is_available() else options.device
+    device = "cpu" if device == "auto" else device
+    return [load_model(name, options.weights, device) for name in options.models or there or MODELS]
+
+
+def _rows(pictures: list[Picture], models: list[EmotionModel], options: argparse.Namespace) -> Iterator[Row]:
+    """The rows, with a progress bar, and a sentence at the end."""
+    counts: Counter[str] = Counter()
+    start = time.perf_counter()
+    rows = analyse(
+        pictures,
+        models,
+        whole=options.whole,
+        maps=options.maps,
+        method=options.method,
+        processes=options.processes,
+    )
+    with closing(rows), tqdm(total=len(pictures), unit=" pictures", file=sys.stderr, dynamic_ncols=True) as bar:
+        for row in rows:
+            yield row
+            counts[str(row["status"])] += 1
+            faces = counts["face"] + counts["whole"]
+            bar.set_postfix_str(f"{faces / (time.perf_counter() - start):.1f} faces/s", refresh=False)
+            if row["face"] in (None, row["faces"]):
+                bar.update()
+    log.info(
+        "%d pictures: %d faces, %d pictures without a face, %d unreadable.",
+        len(pictures),
+        counts["face"] + counts["whole"],
+        counts["no face"],
+        counts["unreadable"],
+    )
+
+
+def _line(row: Row) -> str:
+    """A row for people: the flip-averaged answers, first of all models together."""
+    if row["face"] is None:
+        return f"{row['file']}: {row['status']}. {row['reason']}"
+    answers = []
+    for column in row:
+        if column.endswith("_mirrored_answer"):
+            share = row[column.replace("answer", str(row[column]))]
+            answers.append(f"{column.removesuffix('_mirrored_answer')} {row[column]} {share:.0%}")
+    *models, mean = answers
+    return f"{row['file']}, face {row['face']} of {row['faces']}: {mean.removeprefix('mean ')} ({', '.join(models)})"
