@@ -72,7 +72,7 @@ def _pictures_at(path: Path, sources: ExitStack) -> list[Picture]:
         return [_picture(members[0])]
     pictures = [member for member in members if member.name.lower().endswith(PICTURE_SUFFIXES)]
     if len(pictures) < len(members):
-        log.info("%s: %d files are not named as pictures.", printable(str(path)), len(members) - len(pictures))
+        log.info("%s: files that are not named as pictures: %d.", printable(str(path)), len(members) - len(pictures))
     if path.is_dir():
         pictures.sort(key=lambda member: member.name)
     return [_picture(member) for member in pictures]

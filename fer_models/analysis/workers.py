@@ -30,10 +30,10 @@ class CutPicture:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """A picture at work. Its content is kept until the end, to try again if a process dies."""
+    """A picture at work; the arguments of `cut_faces` are kept to try again if a process dies."""
 
     file: str
-    content: bytes
+    arguments: tuple[bytes, bool, bool]
     future: Future[list[Crop]]
 
 
@@ -52,36 +52,45 @@ def cut_pictures(
     start: Callable[[], AbstractContextManager[Executor]] = partial(_processes, processes)
     if whole or processes == 0:
         start = partial(ThreadPoolExecutor, max(1, processes))
-    with ExitStack() as pools:
-        pool = pools.enter_context(start())
+    with _Workers(start) as workers, _Workers(partial(_processes, 1)) as alone:
         waiting: deque[_Job | CutPicture] = deque()
         for picture in pictures:
             try:
-                content = picture.read()
+                job = (picture.read(), whole, drawn)
+                waiting.append(_Job(picture.file, job, workers.submit(job)))
             except Exception as error:  # whatever reading a file runs into
                 waiting.append(CutPicture(picture.file, problem=_sentence(error)))
-            else:
-                try:
-                    future = pool.submit(cut_faces, content, whole, drawn)
-                except BrokenProcessPool:
-                    pool = pools.enter_context(start())
-                    future = pool.submit(cut_faces, content, whole, drawn)
-                waiting.append(_Job(picture.file, content, future))
             if len(waiting) > ahead:
-                yield _result(waiting.popleft(), whole, drawn)
+                yield _result(waiting.popleft(), alone)
         while waiting:
-            yield _result(waiting.popleft(), whole, drawn)
+            yield _result(waiting.popleft(), alone)
 
 
-def _result(job: _Job | CutPicture, whole: bool, drawn: bool) -> CutPicture:
+class _Workers(ExitStack):
+    """An executor, which starts with the first job, and another one whenever one of its processes has died."""
+
+    def __init__(self, start: Callable[[], AbstractContextManager[Executor]]) -> None:
+        super().__init__()
+        self._start = start
+        self._pool = self.enter_context(start())
+
+    def submit(self, job: tuple[bytes, bool, bool]) -> Future[list[Crop]]:
+        """Cuts out the faces of a picture: the arguments of `cut_faces`."""
+        try:
+            return self._pool.submit(cut_faces, *job)
+        except BrokenProcessPool:
+            self._pool = self.enter_context(self._start())
+            return self._pool.submit(cut_faces, *job)
+
+
+def _result(job: _Job | CutPicture, alone: _Workers) -> CutPicture:
     if isinstance(job, CutPicture):
         return job
     try:
         try:
             return CutPicture(job.file, job.future.result())
-        except BrokenProcessPool:  # this picture ended its process, or another one did
-            with _processes(1) as alone:
-                return CutPicture(job.file, alone.submit(cut_faces, job.content, whole, drawn).result())
+        except BrokenProcessPool:  # this picture ended its process, or one beside it did
+            return CutPicture(job.file, alone.submit(job.arguments).result())
     except BrokenProcessPool:
         problem = "The process that read this picture was ended, perhaps because memory was short."
         return CutPicture(job.file, problem=problem)
@@ -90,7 +99,11 @@ def _result(job: _Job | CutPicture, whole: bool, drawn: bool) -> CutPicture:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, ValueError) else f"The picture cannot be read ({error!r})."
+    return (
+        str(error)
+        if isinstance(error, ValueError)
+        else f"The picture cannot be read ({type(error).__name__}: {error})."
+    )
 
 
 @contextmanager

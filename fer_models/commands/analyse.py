@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -88,16 +88,18 @@ def _analyse(options: argparse.Namespace) -> None:
     with open_pictures(options.paths) as pictures:
         models = _load_models(options)
         if options.out is None:
-            for row in _rows(pictures, models, options):
-                tqdm.write(_line(row))
+            with closing(_rows(pictures, models, options)) as rows:
+                for row in rows:
+                    tqdm.write(_line(row))
             return
         run = settings(models, options.whole, options.method if options.maps else None)
         with RowFile(options.out, columns(models), run) as file:
             left = [picture for picture in pictures if picture.file not in file.done]
             if len(left) < len(pictures):
                 log.info("%s has %d of %d pictures already.", options.out, len(pictures) - len(left), len(pictures))
-            for row in _rows(left, models, options):
-                file.write(row)
+            with closing(_rows(left, models, options)) as rows:
+                for row in rows:
+                    file.write(row)
             file.finish()
 
 
@@ -118,12 +120,16 @@ def _check(options: argparse.Namespace) -> None:
 
 def _load_models(options: argparse.Namespace) -> list[EmotionModel]:
     there = [name for name in MODELS if (options.weights / name).is_dir()]
-    device = "cuda" if options.device == "auto" and torch.cuda.is_available() else options.device
-    device = "cpu" if device == "auto" else device
-    return [load_model(name, options.weights, device) for name in options.models or there or MODELS]
+    chosen = options.models or there or MODELS
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return [load_model(name, options.weights, device) for name in MODELS if name in chosen]
 
 
-def _rows(pictures: list[Picture], models: list[EmotionModel], options: argparse.Namespace) -> Iterator[Row]:
+def _rows(
+    pictures: list[Picture], models: list[EmotionModel], options: argparse.Namespace
+) -> Generator[Row, None, None]:
     """The rows, with a progress bar, and a sentence at the end."""
     counts: Counter[str] = Counter()
     start = time.perf_counter()
