@@ -17,6 +17,8 @@ import cv2
 
 from fer_models.analysis.crops import Crop, cut_faces
 from fer_models.analysis.pictures import Picture
+from fer_models.data.pictures import PictureError
+from fer_models.data.source import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +59,10 @@ def cut_pictures(
         for picture in pictures:
             try:
                 job = (picture.read(), whole, drawn)
-                waiting.append(_Job(picture.file, job, workers.submit(job)))
             except Exception as error:  # whatever reading a file runs into
                 waiting.append(CutPicture(picture.file, problem=_sentence(error)))
+            else:
+                waiting.append(_Job(picture.file, job, workers.submit(job)))
             if len(waiting) > ahead:
                 yield _result(waiting.popleft(), alone)
         while waiting:
@@ -99,11 +102,9 @@ def _result(job: _Job | CutPicture, alone: _Workers) -> CutPicture:
 
 
 def _sentence(error: Exception) -> str:
-    return (
-        str(error)
-        if isinstance(error, ValueError)
-        else f"The picture cannot be read ({type(error).__name__}: {error})."
-    )
+    if isinstance(error, PictureError | DataError):
+        return str(error)
+    return f"The picture cannot be read ({type(error).__name__}: {error})."
 
 
 @contextmanager
