@@ -29,12 +29,16 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from fer_models.analysis import analyse, open_pictures
+from fer_models.analysis.crops import cut_faces
 from fer_models.architectures import MODELS, EmotionModel, create_model
 from fer_models.data.augmentation import Augmentation, augment
 from fer_models.data.images import BACKGROUND
+from fer_models.data.pictures import open_picture
 from fer_models.explanations import explain
 from fer_models.faces import crop_face, find_faces
-from fer_models.inference import predict, preprocess
+from fer_models.inference import batched, predict, preprocess
+from fer_models.inference.logits import compute_logits
 from fer_models.training.recipes import RECIPES
 
 BATCHES = (1, 8, 32)
@@ -58,6 +62,14 @@ def main() -> None:
         metavar="FILE",
         help="measure how long finding the faces in a photo takes",
     )
+    instead.add_argument(
+        "--analyse",
+        nargs="+",
+        metavar="PATH",
+        help="measure `python -m fer_models analyse` of pictures against its parts",
+    )
+    parser.add_argument("--whole", action="store_true", help="with --analyse: each picture is one cropped face")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="with --analyse; default: %(default)s")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS, help="default: all")
     parser.add_argument("--runs", type=int, default=15, help="measured runs per value (default: 15)")
     arguments = parser.parse_args()
@@ -70,6 +82,8 @@ def main() -> None:
         print_training(arguments.models, arguments.runs)
     elif arguments.photo:
         print_detection(arguments.photo, arguments.runs)
+    elif arguments.analyse:
+        print_analysis(arguments.analyse, arguments.models, arguments.whole, arguments.processes)
     else:
         print_explaining(arguments.models, arguments.runs)
         print_batches(arguments.models, arguments.runs)
@@ -242,6 +256,45 @@ def print_detection(photo: Path, runs: int) -> None:
         times = measure([partial(find_faces, view) for view in views], max(3, runs // 5))
         cells = [f"{picture.width} x {picture.height}", str(count), found, *(quartiles(t, 1) for t in times)]
         print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def print_analysis(paths: list[str], names: list[str], whole: bool, processes: int) -> None:
+    """Times the analysis of pictures, and its parts one after another in this process."""
+    models = [shipped(name) for name in names]
+    decoding, cutting, asking, faces = 0.0, 0.0, 0.0, 0
+    with open_pictures(paths) as pictures:
+        for some in batched(pictures):
+            start = time.perf_counter()
+            contents = [picture.read() for picture in some]
+            for content in contents:
+                open_picture(content)
+            decoded = time.perf_counter()
+            crops = [crop.pixels for content in contents for crop in cut_faces(content, whole, drawn=False)]
+            cut = time.perf_counter()
+            for model in models if crops else []:
+                for flip in (False, True):
+                    compute_logits(model, torch.from_numpy(np.stack(crops)), flip=flip)
+            decoding += decoded - start
+            cutting += cut - decoded  # decodes again
+            asking += time.perf_counter() - cut
+            faces += len(crops)
+        start = time.perf_counter()
+        found = sum(row["face"] is not None for row in analyse(pictures, models, whole=whole, processes=processes))
+        together = time.perf_counter() - start
+    print(f"{len(pictures)} pictures, {faces} faces (again: {found}), {processes} processes; seconds, and faces/s\n")
+    print("| part | seconds | faces/s |")
+    print("|---|---|---|")
+    parts = {
+        "reading and decoding": decoding,
+        "finding and cropping faces": cutting - decoding,
+        "models, both views": asking,
+        "sum of the parts": cutting + asking,
+        "`analyse`": together,
+    }
+    for part, seconds in parts.items():
+        print(f"| {part} | {seconds:.1f} | {faces / seconds:.1f} |")
+    if Path("/proc/self/status").exists():
+        print(f"\nPeak memory of this process: {resident('VmHWM'):.0f} MiB")
 
 
 def crowd(face: Image.Image, width: int, height: int, count: int, side: int) -> Image.Image:

@@ -82,7 +82,7 @@ def _rows(
             for picture in batch:
                 row: Row = dict.fromkeys(names) | {"file": picture.file, "faces": len(picture.crops), "settings": run}
                 if picture.problem:
-                    yield row | {"status": "unreadable", "reason": picture.problem}
+                    yield row | {"status": "unreadable", "reason": " ".join(picture.problem.split())}
                 elif not picture.crops:
                     yield row | {"status": "no face", "reason": "No face was found in this picture."}
                 for number, crop in enumerate(picture.crops, start=1):
