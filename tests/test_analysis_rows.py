@@ -1,5 +1,6 @@
 """Rows of many pictures: batches across pictures, bounded reading, files cut anywhere, and names of maps."""
 
+import copy
 import io
 import itertools
 import re
@@ -62,6 +63,16 @@ def test_maps_do_not_change_the_answers(models, tmp_path: Path) -> None:
             values = [[row[name] for row in rows] for rows in (with_maps, without)]
             assert values[0] == (pytest.approx(values[1], abs=2e-6) if columns(models)[name] is float else values[1])
     assert len(list(tmp_path.iterdir())) == 3 * len(models)
+
+
+def test_two_checkpoints_of_one_architecture_have_columns_and_maps_of_their_own(models, tmp_path: Path) -> None:
+    first, second = models[0], copy.deepcopy(models[0])
+    second.checkpoint = f"paper/{first.name}"
+    (row,) = analyse([Picture("a.png", lambda: png(pattern(0, 0)))], [first, second], whole=True, maps=tmp_path)
+    assert row[f"{first.name}_answer"] == row[f"paper_{first.name}_answer"]
+    assert {file.name for file in tmp_path.iterdir()} == {
+        f"{row['map']}-{name}.png" for name in (first.name, f"paper_{first.name}")
+    }
 
 
 def test_only_a_few_pictures_are_read_ahead(models) -> None:

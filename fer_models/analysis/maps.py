@@ -20,7 +20,7 @@ def explain_as_on_the_page(model: EmotionModel, pixels: np.ndarray, method: str)
     return explain(model, list(pixels), method=method, stage=stage, mirrored=True)
 
 
-def write_map(folder: Path, name: str, crop: Crop, explanation: Explanation) -> None:
-    """Writes the heat map, laid over the face, to `folder`/`name`-MODEL.png."""
+def write_map(path: Path, crop: Crop, explanation: Explanation) -> None:
+    """Writes the heat map, laid over the face, as a PNG."""
     assert crop.picture is not None  # it is there when maps are drawn
-    overlay(crop.picture, explanation.normalised()).save(folder / f"{name}-{explanation.model_name}.png")
+    overlay(crop.picture, explanation.normalised()).save(path)

@@ -10,7 +10,7 @@ import torch
 from fer_models.analysis.crops import Crop
 from fer_models.analysis.maps import explain_as_on_the_page, write_map
 from fer_models.analysis.pictures import Picture
-from fer_models.analysis.rows import Row, answer_cells, columns, face_cells, map_name, settings
+from fer_models.analysis.rows import Row, answer_cells, columns, face_cells, map_name, model_names, settings
 from fer_models.analysis.workers import CutPicture, cut_pictures
 from fer_models.architectures import EmotionModel
 from fer_models.explanations import METHODS
@@ -36,7 +36,7 @@ def analyse(
 
     Args:
         pictures: see `open_pictures`.
-        models: one or more, each with another name; they run on their own devices, in this thread.
+        models: one or more, each with another `checkpoint`; they run on their own devices, in this thread.
         whole: whether each picture is one face as it is, as in data sets. Otherwise faces are found as on the page.
         maps: an existing folder for each face's and model's heat map, laid over the face as PNG; None for none. It is
             the map of the flip-averaged answer at the last layer with a grid, as on the page.
@@ -52,7 +52,7 @@ def analyse(
         ValueError: there is no model, two have the same name, or the method is unknown.
         OSError: a map cannot be written.
     """
-    names = [model.name for model in models]
+    names = model_names(models)
     if not names or len(set(names)) < len(names):
         raise ValueError(f"Give one or more models with different names, not {names}.")
     if method not in METHODS:
@@ -87,7 +87,7 @@ def _rows(
                     yield row | {"status": "no face", "reason": "No face was found in this picture."}
                 for number, crop in enumerate(picture.crops, start=1):
                     name, *views = next(faces)
-                    row |= face_cells(number, crop) | answer_cells([model.name for model in models], views)
+                    row |= face_cells(number, crop) | answer_cells(model_names(models), views)
                     yield row | {"map": name if folder else None}
 
 
@@ -112,6 +112,6 @@ def _ask(model: EmotionModel, crops: list[Crop], maps: list[str], folder: Path |
         return np.stack([to_probabilities(logits[0], model.temperature), mirrored], axis=1)
     explanations = explain_as_on_the_page(model, pixels, method)
     for name, crop, explanation in zip(maps, crops, explanations, strict=True):
-        write_map(folder, name, crop, explanation)
+        write_map(folder / f"{name}-{model_names([model])[0]}.png", crop, explanation)
     as_it_is = to_probabilities(np.stack([explanation.logits for explanation in explanations]), model.temperature)
     return np.stack([as_it_is, [explanation.probabilities for explanation in explanations]], axis=1)

@@ -36,11 +36,16 @@ VIEWS = ("", "mirrored_")
 MEAN = "mean"
 
 
+def model_names(models: Sequence[EmotionModel]) -> list[str]:
+    """What columns and maps call the models: as `EmotionModel.checkpoint`, with "_" instead of "/"."""
+    return [model.checkpoint.replace("/", "_") for model in models]
+
+
 def columns(models: Sequence[EmotionModel]) -> dict[str, type]:
     """The columns of the rows in their order, each with the type of its values: str, int or float. All may be None."""
     kinds: dict[str, type] = {"file": str, "faces": int, "face": int, "status": str, "reason": str}
     kinds |= dict.fromkeys(("left", "top", "right", "bottom", "roll", "score"), float)
-    for name in (*(model.name for model in models), MEAN):
+    for name in (*model_names(models), MEAN):
         for view in VIEWS:
             kinds |= {f"{name}_{view}answer": str} | {f"{name}_{view}{emotion}": float for emotion in EMOTIONS}
     return kinds | {"map": str, "settings": str}
@@ -54,7 +59,9 @@ def settings(models: Sequence[EmotionModel], whole: bool = False, maps: str | No
         whole: as in `analyse`.
         maps: the method of the maps; None without maps.
     """
-    weights = [f"{model.name} {model.sha256[:8] or 'untrained'}" for model in models]
+    weights = [
+        f"{name} {model.sha256[:8] or 'untrained'}" for name, model in zip(model_names(models), models, strict=True)
+    ]
     return "; ".join(["whole pictures" if whole else "detected faces", *weights, f"maps {maps or 'none'}"])
 
 
