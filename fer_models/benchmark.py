@@ -261,38 +261,40 @@ def print_detection(photo: Path, runs: int) -> None:
 def print_analysis(paths: list[str], names: list[str], whole: bool, processes: int) -> None:
     """Times the analysis of pictures, and its parts one after another in this process."""
     models = [shipped(name) for name in names]
-    decoding, cutting, asking, faces = 0.0, 0.0, 0.0, 0
+    decoding, finding, asking, faces = 0.0, 0.0, 0.0, 0
     with open_pictures(paths) as pictures:
         for some in batched(pictures):
             start = time.perf_counter()
             contents = [picture.read() for picture in some]
-            for content in contents:
-                open_picture(content)
+            images = [open_picture(content) for content in contents]
             decoded = time.perf_counter()
+            for image in [] if whole else images:
+                find_faces(image)
+            found = time.perf_counter()
             crops = [crop.pixels for content in contents for crop in cut_faces(content, whole, drawn=False)]
             cut = time.perf_counter()
             for model in models if crops else []:
                 for flip in (False, True):
                     compute_logits(model, torch.from_numpy(np.stack(crops)), flip=flip)
             decoding += decoded - start
-            cutting += cut - decoded  # decodes again
+            finding += found - decoded
             asking += time.perf_counter() - cut
             faces += len(crops)
         start = time.perf_counter()
-        found = sum(row["face"] is not None for row in analyse(pictures, models, whole=whole, processes=processes))
+        again = sum(row["face"] is not None for row in analyse(pictures, models, whole=whole, processes=processes))
         together = time.perf_counter() - start
-    print(f"{len(pictures)} pictures, {faces} faces (again: {found}), {processes} processes; seconds, and faces/s\n")
+    print(f"{len(pictures)} pictures, {faces} faces (again: {again}), {processes} processes; seconds, and faces/s\n")
     print("| part | seconds | faces/s |")
     print("|---|---|---|")
     parts = {
         "reading and decoding": decoding,
-        "finding and cropping faces": cutting - decoding,
+        "finding faces": finding,
         "models, both views": asking,
-        "sum of the parts": cutting + asking,
+        "sum of the parts": decoding + finding + asking,
         "`analyse`": together,
     }
     for part, seconds in parts.items():
-        print(f"| {part} | {seconds:.1f} | {faces / seconds:.1f} |")
+        print(f"| {part} | {seconds:.1f} | {f'{faces / seconds:.1f}' if seconds > 0.01 else '–'} |")
     if Path("/proc/self/status").exists():
         print(f"\nPeak memory of this process: {resident('VmHWM'):.0f} MiB")
 

@@ -221,6 +221,7 @@ def test_processes_end_with_the_command_and_their_death_does_not_end_it(weights:
 
     (tmp_path / "rows.csv").unlink()
     process = start(weights, *options)
+    deadline = time.monotonic() + PATIENCE
     while not (found := children(process)):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
