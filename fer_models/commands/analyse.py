@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from fer_models.analysis import Picture, Row, analyse, columns, open_pictures, settings
 from fer_models.analysis.row_file import RowFile, RowFileError
-from fer_models.architectures import MODELS, EmotionModel
+from fer_models.architectures import MODELS, EmotionModel, default_choice
 from fer_models.checkpoints import CheckpointError, default_weights_dir, load_model
 from fer_models.data.source import DataError
 from fer_models.explanations import METHODS
@@ -39,7 +39,7 @@ MAX_PROCESSES = 16  # by default: each takes about 300 MB
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="pictures, folders, zip and tar archives, 'patterns'")
     parser.add_argument(
-        "--models", nargs="+", choices=MODELS, metavar="NAME", help="default: all in the weights folder"
+        "--models", nargs="+", choices=MODELS, metavar="NAME", help="default: the student paper's, as far as there"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet; default: print short lines")
     parser.add_argument("--whole", action="store_true", help="each picture is one cropped face: find none in it")
@@ -120,7 +120,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _load_models(options: argparse.Namespace) -> list[EmotionModel]:
     there = [name for name in MODELS if (options.weights / name).is_dir()]
-    chosen = options.models or there or MODELS
+    chosen = options.models or default_choice(there) or default_choice(MODELS)
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
