@@ -16,9 +16,11 @@ from selenium.webdriver import ActionChains
 
 from demo.example_pictures import EXAMPLES, OPENING
 from fer_models import MODEL_NAMES
+from fer_models.architectures import default_choice
 from tests.browser import DESKTOP, PHONE, Page
 
-COUNT = len(MODEL_NAMES)
+SHOWN = default_choice(MODEL_NAMES)
+COUNT = len(SHOWN)
 
 
 def uploaded_files(folder: Path) -> list[Path]:
@@ -277,7 +279,7 @@ def test_the_analysis_can_be_taken_away_as_picture_json_and_csv(page, tmp_path):
         page.click(f"[data-download={kind}]")
         page.wait(lambda kind=kind: (tmp_path / f"fer-lens.{kind}").is_file())
     record = json.loads((tmp_path / "fer-lens.json").read_text())
-    assert [model["model"] for model in record["models"]] == list(MODEL_NAMES)
+    assert [model["model"] for model in record["models"]] == list(SHOWN)
     assert [f"{model['answer']}" for model in record["models"]] == [word.text for word in page.all(".answer b")]
     with (tmp_path / "fer-lens.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3 * COUNT

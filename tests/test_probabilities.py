@@ -4,6 +4,7 @@ import re
 
 from demo.probabilities import MARKS, render_probabilities
 from fer_models import EMOTIONS, MODEL_NAMES
+from fer_models.architectures import model_title
 from tests.helpers import explanation, words
 
 APART = [explanation("baseline_cnn", "happy", 0.7), explanation("resnet50", "sad", 0.4)]  # the rest: 5 and 10 % each
@@ -22,8 +23,8 @@ def test_marks_stand_where_the_probabilities_are():
 def test_each_model_has_a_mark_of_its_own_in_the_legend():
     chart = render_probabilities([explanation(name, "sad", 0.6) for name in MODEL_NAMES])
     legend = re.findall(r'<span><i class="mark (\w+)"></i> (.*?)</span>', chart)
-    assert [mark for mark, _ in legend] == list(MARKS[:4])
-    assert [title for _, title in legend] == ["Baseline CNN", "ResNet-50", "Attention CNN", "ResNet-50 + CBAM"]
+    assert [mark for mark, _ in legend] == list(MARKS[:5])
+    assert [title for _, title in legend] == [model_title(name) for name in MODEL_NAMES]
 
 
 def test_it_stands_below_the_first_columns_or_in_a_row_of_its_own():
