@@ -17,10 +17,9 @@ import numpy as np
 from demo.analysis import LAYERS, explain_face, stage_of
 from demo.model_choice import MOST
 from demo.overlays import scaled_attention
-from demo.photo import FaceCrop, Photo, read_photo
+from demo.photo import MEGABYTES, FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
 from demo.retention import forget_visit, taken_upload
-from demo.uploads import MEGABYTES
 from demo.verdict import judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import MODELS, default_choice, model_title

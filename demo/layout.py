@@ -16,11 +16,11 @@ from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words
 from demo.model_choice import render_model_choice
+from demo.photo import MEGABYTES
 from demo.photo_view import render_examples
 from demo.responses import NO_MODELS, WAITING, Responses
 from demo.retention import APP_OPTIONS, forget_visit
 from demo.trust_tab import build_trust_tab
-from demo.uploads import MEGABYTES
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
 from fer_models.architectures import MODELS, default_choice

@@ -13,6 +13,9 @@ from fer_models.data.pictures import open_picture
 from fer_models.evidence import MEAN_LANDMARKS
 from fer_models.faces import Face, Progress, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 
+# The largest file that is taken. What its picture may be like stands in fer_models/data/pictures.py.
+MEGABYTES = 20
+
 # Longest sides in pixels of what is drawn: a face under its maps, and the photo.
 FACE_SIDE, PHOTO_SIDE = 336, 1024
 

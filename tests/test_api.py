@@ -22,7 +22,7 @@ import app
 from demo.api import LAYER_NUMBERS, MAX_FACES, Api
 from demo.example_pictures import EXAMPLES
 from demo.overlays import scaled_attention
-from demo.uploads import MEGABYTES
+from demo.photo import MEGABYTES
 from demo.visitor import Visitor
 from fer_models import EMOTIONS, METHODS, EmotionModel, explain, load_model, predict
 from fer_models.checkpoints import METRICS_FILE
