@@ -17,11 +17,14 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "screens"
 LONGEST = 6000  # pixels; what is below is cut off
 
+SIX = "baseline_cnn,resnet50,attn_cnn,vit,paper/attn_cnn,without_attention/attn_cnn"
+
 # Name of the picture: width and height of the window, whether the whole page is taken, and what the address asks for.
 SCREENS = {
     "analyse": (1440, 900, False, "?example=grace-hopper"),
     "analyse-dark": (1440, 900, False, "?example=six-faces&face=3&__theme=dark"),
     "analyse-unsure": (1440, 900, False, "?example=covered-mouth&emotion=angry&against=happy"),
+    "analyse-six": (1440, 900, False, f"?example=grace-hopper&models={SIX}"),
     "analyse-1280": (1280, 900, False, "?example=tilted"),
     "analyse-1920": (1920, 1080, False, "?example=grace-hopper&__theme=dark"),
     "analyse-768": (768, 1024, True, "?example=six-faces"),
