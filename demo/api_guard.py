@@ -16,9 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MARK = "gradio.FileData"
 
+# The only address that takes a form.
+UPLOAD = f"{API_PREFIX}/upload"
+
 
 class FileGuard:
-    """ASGI middleware for what is posted, except for uploads, which Gradio's parser of forms limits.
+    """ASGI middleware for all that is posted but uploads, which `retention.receive_upload` limits.
 
     Args:
         app: what answers.
@@ -29,7 +32,7 @@ class FileGuard:
         self.app, self.most_bytes = app, most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or _is_form(scope):
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] == UPLOAD:
             await self.app(scope, receive, send)
             return
         body = bytearray()
@@ -74,10 +77,6 @@ def without_marks(body: bytes) -> bytes:
     except ValueError:
         return body
     return json.dumps(document).encode() if found else body
-
-
-def _is_form(scope: Scope) -> bool:
-    return dict(scope["headers"]).get(b"content-type", b"").lower().startswith(b"multipart/form-data")
 
 
 def _replay(content: bytes, receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ import numpy as np
 from demo.accuracy_chart import render_accuracies
 from demo.attention_claim import claim
 from demo.evaluation_plots import confusion_table, learning_curves, reliability_plots
+from demo.markup import render_problem
 from fer_models.architectures import MODELS, model_title
 from fer_models.checkpoints import (
     HISTORY_FILE,
@@ -88,7 +89,7 @@ def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], prob
         tables = _tables(results, variants, seeds) if results else ""
     except EvaluationError as error:
         tables, problems = "", [*problems, f"The tables are left out: {error}"]
-    notes = "".join(f'<p class="problem">{escape(problem)}</p>' for problem in problems)
+    notes = "".join(render_problem(problem, weights_dir) for problem in problems)
     gr.HTML(
         "<h2>How accurate are they?</h2>"
         f'<p class="claim">{escape(claim(results, seeds))}</p>{render_accuracies(results)}{notes}',
@@ -165,7 +166,7 @@ def _curves(weights_dir: Path, results: Mapping[str, Evaluation]) -> str:
             rows = read_history(weights_dir / name)
         except (TypeError, ValueError) as error:  # a TypeError if the file ends within a line
             problem = f"{model_title(name)} is left out, because its {HISTORY_FILE} is damaged: {error}"
-            problems += f'<p class="problem">{escape(problem)}</p>'
+            problems += render_problem(problem, weights_dir)
             continue
         if rows:
             histories[name] = rows

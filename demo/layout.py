@@ -1,11 +1,11 @@
 """Layout of the page: components, and which handler answers each event."""
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlockFunction
 from starlette.middleware import Middleware
 
 from demo.api import Api
@@ -14,7 +14,7 @@ from demo.controls import render_controls
 from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
-from demo.markup import in_words
+from demo.markup import in_words, render_problem
 from demo.model_choice import render_model_choice
 from demo.photo import MEGABYTES
 from demo.photo_view import render_examples
@@ -95,6 +95,7 @@ LAUNCH_OPTIONS = {
     "theme": THEME,
     "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
     "footer_links": ["api", "gradio", "settings"],
+    "enable_monitoring": False,  # else anybody could ask how often the page is used
     "run_history": False,  # else the browser would keep a visitor's pictures and results
     "max_file_size": f"{MEGABYTES}mb",
     "state_session_capacity": 200,
@@ -104,6 +105,16 @@ LAUNCH_OPTIONS = {
         "middleware": [Middleware(FileGuard, most_bytes=2 * MEGABYTES * 2**20)],  # base64 is longer by a third
     },
 }
+
+
+class Page(gr.Blocks):
+    """Gradio's page, which writes no values of a visitor into the server's log."""
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """Refuses an event with too few values. Gradio's own sentence would hold those values, such as a photo."""
+        if len(inputs) < len(block_fn.inputs):
+            sentence = f"{len(block_fn.inputs)} values are needed, and {len(inputs)} came."
+            raise gr.Error(sentence, title="bad_argument", print_exception=False)
 
 
 def build_page(
@@ -129,14 +140,14 @@ def build_page(
         variants = {}
     everything = results | {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
     responses = Responses(models, everything, at_once)
-    with gr.Blocks(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
+    with Page(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
         count = len(default_choice(models)) or len(default_choice(MODELS))
         who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
         gr.HTML(
             INTRODUCTION.format(who=who, each=each), apply_default_css=False, js_on_load=None, elem_id="introduction"
         )
         for problem in problems if models else [*problems, NO_MODELS]:
-            gr.HTML(f'<p class="problem">{escape(problem)}</p>')
+            gr.HTML(render_problem(problem, weights_dir))
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse"):
                 report("Analysing the opening example ...")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -18,6 +19,11 @@ def term(word: str, explanation: str) -> str:
 def variable(kind: str, name: str) -> str:
     """The CSS variable that holds a model's "heat" or "attention"; no slash may stand in its name."""
     return f"--{kind}-{name.replace('/', '-')}"
+
+
+def render_problem(sentence: str, weights_dir: Path) -> str:
+    """A sentence on what is missing, as HTML: where the checkpoints lie on the server is nobody's business."""
+    return f'<p class="problem">{escape(sentence.replace(str(weights_dir), "weights"))}</p>'
 
 
 def percent(share: float) -> str:

@@ -11,11 +11,18 @@ let view = {...DEFAULTS}, tab = TABS[0];
 // ---- The address ----
 
 const boxes = () => [...document.querySelectorAll("[data-model]")];
+const most = () => Number(document.querySelector("[data-most]").dataset.most);
+const defaultModels = () => boxes().filter(box => "default" in box.dataset).map(box => box.dataset.model);
+// Names of models, separated by commas; "" for the default choice.
+const offeredModels = text => {
+    if (!boxes().length) return "";
+    const names = boxes().map(box => box.dataset.model).filter(name => text.split(",").includes(name)).slice(0, most());
+    return names.join(",") === defaultModels().join(",") ? "" : names.join(",");
+};
 
 // Whatever the page does not offer counts as not asked for.
 const isOffered = (key, value) => {
     if (key === "face") return value === "whole" || /^[1-9]\d{0,2}$/.test(value);
-    if (key === "models") return value.split(",").every(name => boxes().some(box => box.dataset.model === name));
     const quoted = `"${CSS.escape(value)}"`;
     return document.querySelector(
         key === "example" ? `[data-example=${quoted}]` : `[data-set=${key}][data-value=${quoted}], [data-set=${key}] option[value=${quoted}]`
@@ -25,6 +32,7 @@ const readAddress = () => {
     const query = new URLSearchParams(window.location.search);
     const asked = {};
     for (const key of KEYS) if (query.get(key) && isOffered(key, query.get(key))) asked[key] = query.get(key);
+    if (query.get("models")) asked.models = offeredModels(query.get("models"));
     if ("face" in asked) asked.face = asked.face === "whole" ? -1 : asked.face - 1;
     return [asked, TABS.includes(query.get("tab")) ? query.get("tab") : TABS[0]];
 };
@@ -60,18 +68,14 @@ const mark = () => {
 };
 const markModels = () => {
     if (!boxes().length) return;
-    const names = view.models ? view.models.split(",") : boxes().filter(box => "default" in box.dataset).map(box => box.dataset.model);
-    const summary = document.querySelector("[data-most]");
-    summary.textContent = `Models: ${names.length} of ${boxes().length}`;
+    const names = view.models ? view.models.split(",") : defaultModels();
+    document.querySelector("[data-most]").textContent = `Models: ${names.length} of ${boxes().length}`;
     for (const box of boxes()) {
         box.checked = names.includes(box.dataset.model);
-        box.disabled = box.checked ? names.length === 1 : names.length >= Number(summary.dataset.most);
+        box.disabled = box.checked ? names.length === 1 : names.length >= most();
     }
 };
-const chooseModels = () => {
-    const isDefault = boxes().every(box => box.checked === "default" in box.dataset);
-    ask({models: isDefault ? "" : boxes().filter(box => box.checked).map(box => box.dataset.model).join(",")});
-};
+const chooseModels = () => ask({models: offeredModels(boxes().filter(box => box.checked).map(box => box.dataset.model).join(","))});
 const ask = changes => {
     view = {...view, ...changes, number: view.number + 1};
     mark();
@@ -143,7 +147,8 @@ document.addEventListener("fer-lens:failed", () => document.querySelector("#resu
 const start = () => {
     const [asked, askedTab] = readAddress();
     if (askedTab !== TABS[0]) [...document.querySelectorAll(TAB_BUTTONS)].find(button => tabName(button) === askedTab)?.click();
-    if (Object.keys(asked).some(key => asked[key] !== DEFAULTS[key])) ask(asked); else mark();
+    if (Object.keys(asked).some(key => asked[key] !== DEFAULTS[key])) ask(asked);
+    else { mark(); writeAddress(); }
 };
 const isThere = () => ["#tabs [role=tab]", "[data-example]", ".controls", "#results"].every(part => document.querySelector(part));
 const wait = () => isThere() ? start() : requestAnimationFrame(wait);

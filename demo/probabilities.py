@@ -31,7 +31,7 @@ def render_probabilities(explanations: Sequence[Explanation], columns: int = 0) 
     return f"""
       <figure class="probabilities" style="{style}">
         <table>
-          <caption>Probability of each emotion, by model; at the right the mean</caption>
+          <caption>Probability of each emotion{", by model; at the right the mean" * (len(explanations) > 1)}</caption>
           {rows}
           <tr aria-hidden="true">
             <td></td><td class="axis"><span>0</span><span>50</span><span>100 %</span></td><td></td>

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.dot_plots import render_plots, round_ticks
+from demo.markup import render_problem
 from demo.trust_grid import render_grid
 from fer_models.architectures import MODELS, model_title
 from fer_models.checkpoints import EvaluationError
@@ -112,10 +113,10 @@ def build_trust_tab(weights_dir: Path) -> None:
         gr.Markdown(NOTHING_MEASURED)
         return
     # In one piece, because the cells of the grid link to rows of the plots.
-    gr.HTML(_render(measured, problems), js_on_load=FOLLOW_LINKS, elem_id="trust")
+    gr.HTML(_render(measured, problems, weights_dir), js_on_load=FOLLOW_LINKS, elem_id="trust")
 
 
-def _render(measured: Measured, problems: list[str]) -> str:
+def _render(measured: Measured, problems: list[str], weights_dir: Path) -> str:
     """Everything on the tab: pictures in the open, words and numbers folded."""
     words = "".join(f"<dt>{term}</dt><dd>{meaning}</dd>" for term, meaning in GLOSSARY.items())
     found = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.findings(measured, model_title))
@@ -124,7 +125,7 @@ def _render(measured: Measured, problems: list[str]) -> str:
     <h2>Which maps can you trust?</h2>
     <p class="basis">{escape(report.basis(measured, model_title))}</p>
     <p class="best-maps">{escape(report.best_maps(measured, model_title))}</p>
-    {"".join(f'<p class="problem">{escape(problem)}</p>' for problem in problems)}
+    {"".join(render_problem(problem, weights_dir) for problem in problems)}
     {render_grid(measured)}
     {_folded("What do these words mean?", f"<dl>{words}</dl>")}
     {_folded("All findings in words", f"<p>{report.RULE}</p><ul>{found}</ul>")}

@@ -140,7 +140,7 @@ def who_says_what(explanations: Sequence[Explanation], voices: Voices) -> str:
     count = len(explanations)
     (emotion, majority), *others = sorted(camps.items(), key=lambda camp: -len(camp[1]))
     if count == 1:
-        return f"{model_title(majority[0])} says {emotion}. No other model is loaded to compare it with."
+        return f"{model_title(majority[0])} says {emotion}. No other model is shown to compare it with."
     if not others:
         sentence = f"{all_of(count)} models say {emotion}."
     elif len(majority) > count / 2:

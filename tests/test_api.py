@@ -330,6 +330,19 @@ def test_what_does_not_become_a_call(client, small_server, arguments, status, ki
     assert answer.status_code == status and answer.json()["title"] == kind and sentence in answer.json()["error"]
 
 
+def test_too_few_values_are_refused_and_not_written_into_the_log(small_server):
+    calls = f"{small_server.address}/gradio_api/call"
+    event = httpx.post(f"{calls}/analyse", json={"data": [FACE]}, timeout=60).json()["event_id"]
+    *_, kind, data = httpx.get(f"{calls}/analyse/{event}", timeout=60).text.strip().splitlines()
+    assert kind == "event: error"
+    assert json.loads(data.removeprefix("data: "))["error"] == "7 values are needed, and 1 came."
+    assert FACE[:80] not in small_server.log.read_text()
+
+
+def test_nobody_learns_how_often_the_page_is_used(small_server):
+    assert httpx.get(f"{small_server.address}/monitoring/summary").status_code == 403
+
+
 def test_nobody_skips_the_queue(client, small_server):
     body = {"data": [FACE, None, None, "gradcam", -1, "none"]}
     for route in ("run", "api"):
@@ -511,5 +524,5 @@ def test_the_footer_leads_to_the_documentation(page):
     page.script("[...document.querySelectorAll('footer button')].find(b => /API/.test(b.textContent)).click()")
     page.wait(lambda: "/analyse" in page.text("body") and "/models" in page.text("body"))
     assert "Finds the faces in a picture" in page.text("body") and "on_view" not in page.text("body")
-    # Gradio looks for tools, which this page does not serve: that is no error.
-    assert all("mcp/schema" in error for error in page.errors())
+    # Gradio looks for tools and for figures of use, which this page does not serve: that is no error.
+    assert [error for error in page.errors() if "mcp/schema" not in error and "monitoring/summary" not in error] == []

@@ -95,7 +95,7 @@ def test_without_a_map_that_beats_all_one_that_loses_against_none_is_taken():
     for figures in study.statistics["maps"].values():
         figures["advantage"]["centre"] = WORSE
     assert best_supported(study) is None
-    assert best_maps({"attn_cnn": study}).startswith("Best supported: no map for `attn_cnn`.")
+    assert best_maps({"attn_cnn": study}).startswith("Best supported: no map for `attn_cnn`, as none")
     study.statistics["maps"]["hirescam"]["advantage"]["centre"] = NO_DIFFERENCE
     assert best_supported(study) == "hirescam"
 

@@ -78,7 +78,7 @@ def test_the_mean_of_voices_weighs_voices_and_not_models():
             "The models disagree: ResNet-50 and Attention CNN say sad; Baseline CNN says fear; "
             "ResNet-50 + CBAM says angry.",
         ),
-        (["fear"], "Baseline CNN says fear. No other model is loaded to compare it with."),
+        (["fear"], "Baseline CNN says fear. No other model is shown to compare it with."),
     ],
 )
 def test_one_sentence_says_who_agrees(emotions, sentence):

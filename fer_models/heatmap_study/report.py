@@ -115,7 +115,7 @@ def findings(measured: Measured, label: Label = code) -> list[str]:
 def _best_map(shown_name: str, model: MeasuredExplanations) -> str:
     best = best_supported(model)
     if best is None:
-        return f"no map for {shown_name}"
+        return f"no map for {shown_name}, as none beats random maps without losing to the centre or the edges"
     statistics = model.statistics["maps"][best]
     found = verdict(statistics["advantage"])
     missing = [
