@@ -146,6 +146,7 @@ def test_files_folders_patterns_and_archives_in_order(weights: Path, tmp_path: P
     ]
     reasons = {row["file"]: row["reason"] for row in rows if row["status"] == "unreadable"}
     assert reasons.keys() == {"photos/cut.png", "photos/empty.jpg", "photos/text.webp", "broken.zip"}
+    assert "broken.zip cannot be read because the archive is damaged" in reasons["broken.zip"]
     assert "damaged" in reasons["photos/cut.png"] and "is empty" in reasons["photos/empty.jpg"]
     assert all(row["status"] == "whole" and row["right"] == "48.0" for row in rows if row["file"] not in reasons)
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "rows.csv"])  # nothing was unpacked
@@ -253,6 +254,38 @@ def test_other_options_are_not_mixed_in(
     assert sorted(path.name for path in tmp_path.glob("rows*")) == ["rows.csv", "rows.jsonl", "rows.parquet"]
 
 
+def test_a_refused_parquet_run_leaves_nothing(
+    weights: Path, crops: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    options = [crops / "000.png", "--out", folder / "z.parquet"]
+    assert in_this_process(weights, *options, "--whole") == 0
+    written = (folder / "z.parquet").read_bytes()
+    for other, reason in ((["--whole", "--models", "attn_cnn"], "other columns"), ([], "rows with other settings")):
+        capsys.readouterr()
+        assert in_this_process(weights, *options, *other) == 1
+        assert f"z.parquet holds {reason}" in capsys.readouterr().err
+        assert list(folder.iterdir()) == [folder / "z.parquet"] and (folder / "z.parquet").read_bytes() == written
+
+
+def test_maps_of_an_earlier_run_are_not_analysed(
+    weights: Path, crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.png").write_bytes((crops / "000.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
+    for paths in (["photos/**/*.png"], ["photos"], ["photos/*"]):
+        for _ in range(2):
+            assert in_this_process(weights, *paths, "--whole", "--maps", "photos/maps", "--out", "rows.csv") == 0
+            assert [row["file"] for row in rows_of(tmp_path / "rows.csv")] == ["photos/a.png"]
+    assert "Maps of an earlier run, which are left out: 2." in caplog.messages
+    assert "1 picture: 1 face, 0 pictures without a face, 0 unreadable." in caplog.messages
+    assert "rows.csv has 1 of 1 picture already." in caplog.messages
+
+
 def test_parquet_has_types_and_goes_on(
     weights: Path, crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -283,7 +316,7 @@ def test_parquet_has_types_and_goes_on(
     [
         (["nowhere"], "There is nothing at nowhere."),
         (["{crops}", "--out", "rows.txt"], "rows.txt does not end in .csv, .jsonl, .parquet"),
-        (["{crops}", "--maps", "{crops}/maps"], "whose pictures are analysed"),
+        (["{crops}", "--method", "layercam"], "--method is for maps: say with --maps where to write them."),
         (["{crops}", "--device", "cuda"], "PyTorch finds no GPU"),
         (["{crops}", "--models", "resnet50"], "resnet50/config.json is missing."),
         (["{crops}", "--out", "no/such/folder/rows.csv"], "cannot be written (No such file or directory)."),

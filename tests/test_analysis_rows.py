@@ -4,7 +4,11 @@ import copy
 import io
 import itertools
 import re
+import tarfile
+import zipfile
 from collections.abc import Iterator
+from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +146,63 @@ def test_another_program_s_file_is_left_alone(models, tmp_path: Path, suffix: st
     with pytest.raises(RowFileError, match=re.escape(str(path))):
         RowFile(path, columns(models), settings(models))
     assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_parquet_file_of_other_columns_or_a_damaged_one_is_left_alone(models, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({"when": [datetime(2024, 1, 1)]}), path)
+    foreign = path.read_bytes()
+    path.unlink()
+    with RowFile(path, columns(models), settings(models)) as file:
+        for row in crowd(models):
+            file.write(row)
+        file.finish()
+    damaged = bytearray(path.read_bytes())
+    damaged[4:400] = bytes(396)  # the first page; the description at the end is whole
+    for content, reason in ((foreign, "holds other columns"), (bytes(damaged), "cannot be read as Parquet")):
+        path.write_bytes(content)
+        with pytest.raises(RowFileError, match=reason):
+            RowFile(path, columns(models), settings(models))
+        assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(find_spec("fcntl") is None, reason="needs locks")
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_one_run_at_a_time_writes_a_file(models, tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / f"rows.{suffix}"
+    with RowFile(path, columns(models), settings(models)) as file:
+        with pytest.raises(RowFileError, match=f"{path} is being written by another run"):
+            RowFile(path, columns(models), settings(models))
+        for row in crowd(models):
+            file.write(row)
+        file.finish()
+    with RowFile(path, columns(models), settings(models)) as file:
+        assert file.done == {row["file"] for row in crowd(models)}
+        with pytest.raises(RowFileError, match="another run"):
+            RowFile(path, columns(models), settings(models))
+
+
+def test_a_cut_archive_and_a_dangling_link_have_reasons_of_their_own(models, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(png(noise))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/link.png").symlink_to("nowhere")
+    with zipfile.ZipFile(tmp_path / "cut.zip", "w") as zipped, tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as tar:
+        zipped.write(tmp_path / "a.png", "a.png")
+        tar.add(tmp_path / "a.png", "a.png")
+    archives = [tmp_path / "cut.zip", tmp_path / "cut.tar.gz"]
+    for archive in archives:
+        archive.write_bytes(archive.read_bytes()[:-200])
+    with open_pictures([*map(str, archives), str(tmp_path / "photos"), str(tmp_path / "a.png")]) as pictures:
+        *cut, link, whole = analyse(pictures, models, whole=True)
+    for archive, row in zip(archives, cut, strict=True):
+        assert row["file"] == str(archive)
+        assert str(row["reason"]).startswith(f"{archive} cannot be read because the archive is damaged (")
+    assert str(link["reason"]).endswith("(No such file or directory). Repair, replace or remove it.")
+    assert whole["status"] == "whole"
 
 
 def test_map_names_are_safe_and_differ() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from glob import glob
 from pathlib import Path
 
+from fer_models.analysis.rows import is_map
 from fer_models.data.pictures import PICTURE_SUFFIXES, PictureError
 from fer_models.data.source import DataError, Member, open_source
 
@@ -39,7 +40,7 @@ def open_pictures(paths: Sequence[str]) -> Iterator[list[Picture]]:
         paths: files, folders, zip and tar archives, and patterns such as "photos/**/*.jpg". Of a folder and an archive,
             all files that are named as pictures are taken, also those further down, but no archives inside. Folders are
             sorted by name. Archives keep their order, because a compressed one can only be read from front to back;
-            nothing of them is unpacked to the disk.
+            nothing of them is unpacked to the disk. Maps of an earlier run (`is_map`) are left out.
 
     Raises:
         DataError: there is nothing at a path.
@@ -49,7 +50,10 @@ def open_pictures(paths: Sequence[str]) -> Iterator[list[Picture]]:
         for path in [match for pattern in paths for match in _matches(pattern)]:
             for picture in _pictures_at(path, sources):
                 pictures.setdefault(picture.file, picture)
-        yield list(pictures.values())
+        listed = [picture for picture in pictures.values() if not is_map(picture.file)]
+        if len(listed) < len(pictures):
+            log.info("Maps of an earlier run, which are left out: %d.", len(pictures) - len(listed))
+        yield listed
 
 
 def _matches(pattern: str) -> list[Path]:

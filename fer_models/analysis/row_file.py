@@ -12,9 +12,14 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from fer_models.analysis.rows import Row
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -42,8 +47,8 @@ class RowFile:
             columns, settings: see the functions of these names.
 
         Raises:
-            RowFileError: the name ends otherwise, pyarrow is missing for Parquet, or the file holds something else than
-                rows with these columns and settings.
+            RowFileError: the name ends otherwise, pyarrow is missing for Parquet, another run writes the file, or it
+                holds something else than rows with these columns and settings. Nothing is changed then.
             OSError: it cannot be read or written.
         """
         kind = path.suffix.lower()
@@ -56,10 +61,14 @@ class RowFile:
         self._is_csv = kind == ".csv"
         self._header = _to_csv(columns) if self._is_csv else b""
         if self._lines != path and path.exists() and not self._lines.exists():
-            _from_parquet(path, self._lines)
+            self._from_parquet()
         self.done: set[str] = set()
-        end = self._read() if self._lines.exists() else 0
-        self._handle = self._lines.open("ab")
+        self._handle = self._open_alone(self._lines)
+        try:
+            end = self._read()
+        except RowFileError:
+            self._handle.close()
+            raise
         self._handle.truncate(end)
         if end == 0:
             self._handle.write(self._header)
@@ -77,10 +86,50 @@ class RowFile:
 
     def finish(self) -> None:
         """Closes the file; of Parquet, this is when it is made."""
-        self._handle.close()
         if self._lines != self.path:
             _to_parquet(self._lines, self.path, self._columns)
+        self._handle.close()  # and only now may another run write the file
+        if self._lines != self.path:
             self._lines.unlink()
+
+    def _open_alone(self, path: Path) -> IO[bytes]:
+        """Opens a file for appending, which no other run can do until it is closed."""
+        handle = path.open("ab")
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                handle.close()
+                raise RowFileError(
+                    f"{self.path} is being written by another run. Wait until it has ended, or give another file."
+                ) from error
+            except OSError:  # some network drives have no locks
+                pass
+        return handle
+
+    def _from_parquet(self) -> None:
+        """The inverse of `_to_parquet`, for a file with these columns and settings."""
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+
+        partial = self._lines.with_name(f"{self._lines.name}.partial")
+        try:
+            with ParquetFile(self.path) as file:
+                if file.schema_arrow != _schema(self._columns):
+                    raise self._foreign(self.path, "other columns")
+                for batch in file.iter_batches(GROUP, columns=["settings"]):
+                    for settings in batch["settings"].unique().to_pylist():
+                        self._check_settings(self.path, settings)
+                with self._open_alone(partial) as handle:
+                    handle.truncate(0)
+                    for batch in file.iter_batches(GROUP):
+                        handle.writelines(map(_to_json, batch.to_pylist()))
+        except (ArrowException, OSError, UnicodeError) as error:  # pyarrow has all three for damage
+            partial.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno:  # of the disk
+                raise
+            raise RowFileError(f"{self.path} cannot be read as Parquet ({error}). Give another file.") from error
+        partial.replace(self._lines)
 
     def _read(self) -> int:
         """Notes which pictures are done, and returns where the last of them ends, in bytes."""
@@ -90,27 +139,30 @@ class RowFile:
                 position += len(line)
                 if number == 1 and self._header:
                     if line != self._header[: len(line)]:
-                        raise self._foreign("other columns")
+                        raise self._foreign(self._lines, "other columns")
                     end = position if line == self._header else 0
                     continue
                 if not line.endswith(b"\n"):  # half a line; the first one may still be somebody else's
                     if number == 1 and not line.startswith(b'{"file": '[: len(line)]):
-                        raise self._foreign("something else")
+                        raise self._foreign(self._lines, "something else")
                     break
                 row = self._from_csv(line) if self._is_csv else self._from_json(line)
                 if row is None or not str(row["faces"]).isdigit():
-                    raise self._foreign(f"something else than a row of these columns in line {number}")
-                if row["settings"] != self._settings:
-                    raise self._foreign(f"rows with other settings ({row['settings']}; now: {self._settings})")
+                    raise self._foreign(self._lines, f"something else than a row of these columns in line {number}")
+                self._check_settings(self._lines, row["settings"])
                 seen += 1
                 if seen == max(1, int(row["faces"])):
                     self.done.add(row["file"])
                     end, seen = position, 0
         return end
 
-    def _foreign(self, what: str) -> RowFileError:
+    def _check_settings(self, path: Path, settings: object) -> None:
+        if settings != self._settings:
+            raise self._foreign(path, f"rows with other settings ({settings}; now: {self._settings})")
+
+    def _foreign(self, path: Path, what: str) -> RowFileError:
         return RowFileError(
-            f"{self.path} holds {what}, so this run cannot continue it. Give the options and models with which it was "
+            f"{path} holds {what}, so this run cannot continue it. Give the options and models with which it was "
             "written, or another file."
         )
 
@@ -139,31 +191,21 @@ def _to_json(row: Mapping[str, object]) -> bytes:
     return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def _schema(columns: Mapping[str, type]) -> Any:
+    import pyarrow
+
+    kinds = {str: pyarrow.string(), int: pyarrow.int32(), float: pyarrow.float64()}
+    return pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+
+
 def _to_parquet(lines: Path, path: Path, columns: Mapping[str, type]) -> None:
     """Converts the whole file, and only then puts it in its place."""
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    kinds = {str: pyarrow.string(), int: pyarrow.int32(), float: pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    schema = _schema(columns)
     partial = path.with_name(f"{path.name}.partial")
     with lines.open("rb") as handle, ParquetWriter(partial, schema) as writer:
         while rows := [json.loads(line) for line in islice(handle, GROUP)]:
             writer.write_table(pyarrow.Table.from_pylist(rows, schema))
     partial.replace(path)
-
-
-def _from_parquet(path: Path, lines: Path) -> None:
-    """The inverse of `_to_parquet`."""
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    partial = lines.with_name(f"{lines.name}.partial")
-    try:
-        with partial.open("wb") as handle, ParquetFile(path) as file:
-            for batch in file.iter_batches(GROUP):
-                handle.writelines(map(_to_json, batch.to_pylist()))
-    except ArrowException as error:
-        partial.unlink()
-        raise RowFileError(f"{path} cannot be read as Parquet ({error}). Give another file.") from error
-    partial.replace(lines)

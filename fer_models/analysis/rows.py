@@ -26,7 +26,7 @@ from hashlib import sha256
 import numpy as np
 
 from fer_models.analysis.crops import Crop
-from fer_models.architectures import EmotionModel
+from fer_models.architectures import MODELS, EmotionModel
 from fer_models.emotions import EMOTIONS
 
 Row = dict[str, str | int | float | None]
@@ -89,3 +89,8 @@ def map_name(file: str, number: int) -> str:
     """How the maps of a face are called: safe as a file name, readable, and another one for each file and face."""
     stem = re.sub(r"[^A-Za-z0-9]+", "_", file.rpartition("/")[2])[:60].strip("_")
     return f"{stem}-{sha256(file.encode()).hexdigest()[:10]}-{number}"
+
+
+def is_map(file: str) -> bool:
+    """Whether a file is named as a map that the command writes: `map_name`, and the model."""
+    return re.search(rf"-[0-9a-f]{{10}}-\d+-({'|'.join(MODELS)})\.png$", file) is not None

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 INTERRUPTED = 130
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+DEFAULT_METHOD = "gradcam"
 MAX_PROCESSES = 16  # by default: each takes about 300 MB
 
 
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet; default: print short lines")
     parser.add_argument("--whole", action="store_true", help="each picture is one cropped face: find none in it")
     parser.add_argument("--maps", type=Path, metavar="DIR", help="also write each face's and model's heat map as PNG")
-    parser.add_argument("--method", default="gradcam", choices=METHODS, help="of the maps; default: %(default)s")
+    parser.add_argument("--method", choices=METHODS, help=f"of the maps; default: {DEFAULT_METHOD}")
     parser.add_argument(
         "--weights", type=Path, default=default_weights_dir(), metavar="DIR", help="default: %(default)s"
     )
@@ -96,7 +97,8 @@ def _analyse(options: argparse.Namespace) -> None:
         with RowFile(options.out, columns(models), run) as file:
             left = [picture for picture in pictures if picture.file not in file.done]
             if len(left) < len(pictures):
-                log.info("%s has %d of %d pictures already.", options.out, len(pictures) - len(left), len(pictures))
+                there, total = len(pictures) - len(left), _count(len(pictures), "picture")
+                log.info("%s has %d of %s already.", options.out, there, total)
             with closing(_rows(left, models, options)) as rows:
                 for row in rows:
                     file.write(row)
@@ -108,14 +110,11 @@ def _check(options: argparse.Namespace) -> None:
         raise _OptionsError("PyTorch finds no GPU here: leave --device out, or install PyTorch for CUDA.")
     if options.processes < 0:
         raise _OptionsError(f"--processes is {options.processes}: give 0 or more.")
+    if options.method and not options.maps:
+        raise _OptionsError("--method is for maps: say with --maps where to write them.")
+    options.method = options.method or DEFAULT_METHOD
     if options.maps:
-        folder = options.maps.resolve()
-        for path in options.paths:
-            if folder.is_relative_to(Path(path).resolve()):
-                raise _OptionsError(
-                    f"--maps {options.maps} lies in {path}, whose pictures are analysed: choose another."
-                )
-        folder.mkdir(parents=True, exist_ok=True)
+        options.maps.mkdir(parents=True, exist_ok=True)
 
 
 def _load_models(options: argparse.Namespace) -> list[EmotionModel]:
@@ -150,12 +149,16 @@ def _rows(
             if row["face"] in (None, row["faces"]):
                 bar.update()
     log.info(
-        "%d pictures: %d faces, %d pictures without a face, %d unreadable.",
-        len(pictures),
-        counts["face"] + counts["whole"],
-        counts["no face"],
+        "%s: %s, %s without a face, %d unreadable.",
+        _count(len(pictures), "picture"),
+        _count(counts["face"] + counts["whole"], "face"),
+        _count(counts["no face"], "picture"),
         counts["unreadable"],
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _line(row: Row) -> str:

@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import partial
@@ -68,11 +68,11 @@ class Member:
 
     def unopenable(self) -> DataError:
         """The error to raise where a member with a problem is needed."""
-        return DataError(f"{self.place} {self.problem}. Repair or remove it, or unpack the data set again.")
+        return DataError(f"{self.place} {self.problem}. Repair, replace or remove it.")
 
 
 @contextmanager
-def readable(place: str | Path) -> Iterator[None]:
+def readable(place: str | Path, problem: str = "cannot be read") -> Iterator[None]:
     """Turns what the standard library raises about a damaged or locked file into a DataError."""
     try:
         yield
@@ -87,7 +87,7 @@ def readable(place: str | Path) -> Iterator[None]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise DataError(f"{place} cannot be read ({error}). Download or unpack it again.") from error
+        raise DataError(f"{place} {problem} ({error}). Download or unpack it again.") from error
 
 
 @contextmanager
@@ -99,19 +99,30 @@ def open_source(path: Path) -> Iterator[list[Member]]:
     order of the list is fast in each kind of source.
 
     Raises:
-        DataError: the path cannot be read, or holds more than `MAX_FILES` or `MAX_ARCHIVE_BYTES`.
+        DataError: the path cannot be read, is a damaged archive, or holds more than `MAX_FILES` or `MAX_ARCHIVE_BYTES`.
     """
     with readable(path):
         is_zip = path.is_file() and zipfile.is_zipfile(path)
+        # The list of a zip archive is at its end: one that was cut off only begins as an archive.
+        is_zip = is_zip or (path.is_file() and _begins_as_zip(path))
         is_tar = path.is_file() and not is_zip and tarfile.is_tarfile(path)
-    if is_zip:
-        with readable(path), zipfile.ZipFile(path) as zip_archive:
-            yield _last_of_each_name(_at_most(path, _zip_members(path, zip_archive)))
-    elif is_tar:
-        with readable(path), tarfile.open(path) as tar_archive:
-            yield _last_of_each_name(_at_most(path, _tar_members(path, tar_archive)))
-    else:
-        yield list(_at_most(path, _disk_members(path)))
+    with ExitStack() as opened:
+        if is_zip:
+            with readable(path, "cannot be read because the archive is damaged"):
+                zip_archive = opened.enter_context(zipfile.ZipFile(path))
+                members = _last_of_each_name(_at_most(path, _zip_members(path, zip_archive)))
+        elif is_tar:
+            with readable(path, "cannot be read because the archive is damaged"):
+                tar_archive = opened.enter_context(tarfile.open(path))
+                members = _last_of_each_name(_at_most(path, _tar_members(path, tar_archive)))
+        else:
+            members = list(_at_most(path, _disk_members(path)))
+        yield members
+
+
+def _begins_as_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
 
 
 def source_key(path: Path) -> str:
