@@ -64,14 +64,10 @@ def load_models(
 
 
 def stage_of(model: EmotionModel, layer: str) -> str:
-    """The model's own name of a layer in LAYERS.
-
-    The last layer with a grid is what the pooling sees: the output of the attention where there is one. Grad-CAM in
-    front of attention averages away where it attends (NOTES.md).
-    """
-    if layer == "last" and model.spatial_attention is not None:
-        return "attention"
-    return model.stages[{"last": -1, "stage": -1, "earlier": -2, "earliest": -3}[layer]]
+    """The model's own name of a layer in LAYERS."""
+    if layer == "last":
+        return model.last_layer
+    return model.stages[{"stage": -1, "earlier": -2, "earliest": -3}[layer]]
 
 
 def explain_face(

@@ -3,6 +3,7 @@
 from demo.analysis import LAYERS
 from demo.markup import term
 from fer_models import EMOTIONS, METHODS
+from fer_models.explanations.overlays import OPACITY
 
 AGAINST = """Shows what speaks for the first emotion and against the second: the difference of their two maps. Needs \
 HiResCAM or Grad-CAM, at one of the last two layers."""
@@ -31,7 +32,8 @@ def render_controls(models: str = "") -> str:
         <label>{term("rather than", AGAINST)} {against}</label>
         <label>method {methods}</label>
         <label>{term("layer", LAYER)} {layers}</label>
-        <label>opacity of the maps <input type="range" min="0" max="100" value="55" data-opacity></label>
+        <label>opacity of the maps
+          <input type="range" min="0" max="100" value="{100 * OPACITY:.0f}" data-opacity></label>
       </div></details>{models}
     </div>"""
 

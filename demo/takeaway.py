@@ -19,7 +19,7 @@ from demo.photo import FaceCrop
 from demo.verdict import Record, judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import model_title
-from fer_models.explanations.overlays import COLOUR_MAP, heat_layer
+from fer_models.explanations.overlays import COLOUR_MAP, OPACITY, heat_layer
 
 # A file's name and its content as a data URL; empty for none.
 Takeaway = dict[str, str]
@@ -124,7 +124,7 @@ def _show(axes: Axes, face: np.ndarray, values: np.ndarray, label: str) -> None:
     side = face.shape[0]
     axes.imshow(face, cmap="gray", vmin=0, vmax=255)
     layer = heat_layer(values).resize((side, side))
-    axes.imshow(np.asarray(layer), cmap=COLOUR_MAP, vmin=0, vmax=255, alpha=0.55)
+    axes.imshow(np.asarray(layer), cmap=COLOUR_MAP, vmin=0, vmax=255, alpha=OPACITY)
     axes.set_xlabel(label)
 
 

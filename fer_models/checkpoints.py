@@ -311,13 +311,13 @@ def read_arrays(directory: str | Path, arrays_file: str, remedy: str) -> dict[st
     return _read_marked(Path(directory) / arrays_file, _marked_arrays, remedy)
 
 
-def _read_marked(file: Path, parse: Callable[[Path], tuple[Any, str]], remedy: str) -> Any:
+def _read_marked(file: Path, parse: Callable[[Path, bytes], tuple[Any, str]], remedy: str) -> Any:
     """What `parse` finds in a file, if the SHA-256 that it finds there, too, is that in the config.json beside it."""
-    for needed in (file.with_name(CONFIG_FILE), file):
-        _read(needed, EvaluationError, remedy)
+    config_content = _read(file.with_name(CONFIG_FILE), EvaluationError, remedy)
+    content = _read(file, EvaluationError, remedy)
     try:
-        config = json.loads(file.with_name(CONFIG_FILE).read_bytes())
-        found, weights_sha256 = parse(file)
+        config = json.loads(config_content)
+        found, weights_sha256 = parse(file, content)
         same_weights = weights_sha256 == config["sha256"]
     except (KeyError, SafetensorError, TypeError, ValueError) as error:
         raise EvaluationError(f"{file} or the {CONFIG_FILE} beside it is damaged ({error}). {remedy}") from error
@@ -326,12 +326,12 @@ def _read_marked(file: Path, parse: Callable[[Path], tuple[Any, str]], remedy: s
     return found
 
 
-def _marked_statistics(file: Path) -> tuple[dict[str, Any], str]:
-    statistics = json.loads(file.read_bytes())
+def _marked_statistics(_file: Path, content: bytes) -> tuple[dict[str, Any], str]:
+    statistics = json.loads(content)
     return statistics, statistics["weights_sha256"]
 
 
-def _marked_arrays(file: Path) -> tuple[dict[str, np.ndarray], str]:
+def _marked_arrays(file: Path, _content: bytes) -> tuple[dict[str, np.ndarray], str]:
     with safe_open(file, framework="numpy") as store:
         arrays = {name: store.get_tensor(name) for name in store.keys()}  # noqa: SIM118, a file is not a mapping
         return arrays, store.metadata()["weights_sha256"]

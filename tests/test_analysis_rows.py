@@ -19,7 +19,7 @@ from fer_models import EMOTIONS, predict
 from fer_models.analysis import Picture, Row, analyse, columns, open_pictures, settings
 from fer_models.analysis.pipeline import CPU_BATCH
 from fer_models.analysis.row_file import RowFile, RowFileError
-from fer_models.analysis.rows import map_name
+from fer_models.analysis.rows import is_map, map_name
 from tests.helpers import pattern, tiny_models
 
 
@@ -219,3 +219,9 @@ def test_each_picture_is_listed_once(tmp_path: Path) -> None:
     with open_pictures([str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "a.png")]) as pictures:
         assert [picture.file for picture in pictures] == [str(tmp_path / name) for name in ("a.png", "b.png")]
         assert pictures[0].read() == png(pattern(0, 0))
+
+
+@pytest.mark.parametrize("model", ["attn_cnn", "paper_attn_cnn"])
+def test_a_map_is_known_by_its_name(model):
+    assert is_map(f"maps/{map_name('a/b (1).jpg', 2)}-{model}.png")
+    assert not is_map("maps/b-1-attn_cnn.png") and not is_map(f"{map_name('b.jpg', 1)}-vgg.png")

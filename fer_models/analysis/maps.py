@@ -11,13 +11,8 @@ from fer_models.explanations.overlays import overlay
 
 
 def explain_as_on_the_page(model: EmotionModel, pixels: np.ndarray, method: str) -> list[Explanation]:
-    """Explains each model's answer for faces, uint8 (N, 48, 48), and their mirror images.
-
-    The layer is the last one with a grid. That is the output of the attention where there is one: in front of it,
-    Grad-CAM averages away where it attends.
-    """
-    stage = "attention" if model.spatial_attention is not None else None
-    return explain(model, list(pixels), method=method, stage=stage, mirrored=True)
+    """Explains a model's answers for faces, uint8 (N, 48, 48), and their mirror images, at its last layer."""
+    return explain(model, list(pixels), method=method, stage=model.last_layer, mirrored=True)
 
 
 def write_map(path: Path, crop: Crop, explanation: Explanation) -> None:

@@ -93,4 +93,4 @@ def map_name(file: str, number: int) -> str:
 
 def is_map(file: str) -> bool:
     """Whether a file is named as a map that the command writes: `map_name`, and the model."""
-    return re.search(rf"-[0-9a-f]{{10}}-\d+-({'|'.join(MODELS)})\.png$", file) is not None
+    return re.search(rf"-[0-9a-f]{{10}}-\d+-(\w+_)?({'|'.join(MODELS)})\.png$", file) is not None

@@ -84,6 +84,14 @@ class EmotionModel(nn.Module):
         return None
 
     @property
+    def last_layer(self) -> str:
+        """The last layer with a grid of places, which the pooling sees: "attention" where there is one.
+
+        Grad-CAM in front of attention averages away where it attends (NOTES.md).
+        """
+        return self.stages[-1] if self.spatial_attention is None else "attention"
+
+    @property
     def channel_attention(self) -> ChannelAttention | None:
         """The channel attention module, whose `weights` hold the weight of each channel, or None."""
         return None
