@@ -230,7 +230,7 @@ def report(record: Record, visitors: int, conditions: str) -> str:
     count = sum(map(len, seconds.values()))
     done = {deed: [name for name, _ in record.answered].count(deed) for deed in NO_ANALYSIS}
     rows = [
-        ("analyses", f"{count}, {count / record.elapsed:.1f} a second"),
+        ("analyses", f"{count}, {count / record.elapsed:.1f} per second"),
         *((f"seconds for {kind}: quartiles, 95th percentile", _spread(taken)) for kind, taken in seconds.items()),
         ("faces covered; broken files refused; tests of all maps", "; ".join(map(str, done.values()))),
         ("failures of the page", str(len(record.failures))),
