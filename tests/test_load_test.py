@@ -26,7 +26,7 @@ def test_the_table_of_a_load_test():
     text = load_test.report(record, 4, "a machine")
     assert text.startswith("4 visitors without a pause for 3 s; a machine\n\n| ")
     for row in (
-        "| analyses | 6, 2.0 a second |",
+        "| analyses | 6, 2.0 per second |",
         "| seconds for a photo or example: quartiles, 95th percentile | 2.0, **3.0**, 4.0; 4.8 |",
         "| seconds for a face or control: quartiles, 95th percentile | 0.5, **0.5**, 0.5; 0.5 |",
         "| faces covered; broken files refused; tests of all maps | 1; 0; 1 |",
