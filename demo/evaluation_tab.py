@@ -59,28 +59,30 @@ Sample predictions show faces of FER-2013, which this project may not pass on. I
 <code>python -m fer_models.evaluation --data PATH</code>."""
 
 
-def read_results(weights_dir: Path) -> tuple[dict[str, Evaluation], list[str]]:
-    """The stored evaluations by model name, and a sentence for each model that has none."""
+def read_results(weights_dir: Path) -> tuple[dict[str, Evaluation], dict[Variant, Evaluation], list[str]]:
+    """The stored evaluations by model name, those of other recipes, and a sentence for each that cannot be had."""
     results, problems = {}, []
     for name, architecture in MODELS.items():
         try:
             results[name] = read_evaluation(weights_dir / name)
         except EvaluationError as error:
             problems.append(f"{architecture.title} has no evaluation: {error}")
-    return results, problems
-
-
-def build_evaluation_tab(weights_dir: Path, results: dict[str, Evaluation], problems: list[str]) -> None:
-    """Adds the tab's contents to the page under construction.
-
-    Args:
-        weights_dir: the folder with one folder per model in it.
-        results, problems: as `read_results` returns them.
-    """
     try:
         variants = read_variants(weights_dir)
     except EvaluationError as error:
         variants, problems = {}, [*problems, f"A comparison is left out: {error}"]
+    return results, variants, problems
+
+
+def build_evaluation_tab(
+    weights_dir: Path, results: dict[str, Evaluation], variants: dict[Variant, Evaluation], problems: list[str]
+) -> None:
+    """Adds the tab's contents to the page under construction.
+
+    Args:
+        weights_dir: the folder with one folder per model in it.
+        results, variants, problems: as `read_results` returns them.
+    """
     try:
         seeds = read_seeds(weights_dir)
     except (CheckpointError, EvaluationError) as error:

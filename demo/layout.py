@@ -24,8 +24,6 @@ from demo.trust_tab import build_trust_tab
 from demo.view import DEFAULT_METHOD, View
 from fer_models import EmotionModel
 from fer_models.architectures import MODELS, default_choice
-from fer_models.checkpoints import EvaluationError
-from fer_models.evaluation.results import read_variants
 
 INTRODUCTION = """\
 <h1>FER Lens</h1>
@@ -133,11 +131,7 @@ def build_page(
         at_once: how many models run at the same time.
         report: hears what is being done.
     """
-    results, unevaluated = read_results(weights_dir)
-    try:
-        variants = read_variants(weights_dir)
-    except EvaluationError:  # the tab Evaluation reports it
-        variants = {}
+    results, variants, unevaluated = read_results(weights_dir)
     everything = results | {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
     responses = Responses(models, everything, at_once)
     with Page(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
@@ -153,7 +147,7 @@ def build_page(
                 report("Analysing the opening example ...")
                 _build_analysis_tab(responses)
             with gr.Tab("Evaluation"):
-                build_evaluation_tab(weights_dir, results, unevaluated)
+                build_evaluation_tab(weights_dir, results, variants, unevaluated)
             with gr.Tab("Trust the maps?"):
                 build_trust_tab(weights_dir)
 

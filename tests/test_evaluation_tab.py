@@ -136,7 +136,7 @@ def test_models_of_different_images_are_not_compared():
 
 
 def test_the_shipped_models_get_the_figures_of_their_comparison():
-    results, problems = read_results(Path(__file__).parents[1] / "weights")
+    results, _, problems = read_results(Path(__file__).parents[1] / "weights")
     if problems:
         pytest.skip("not all models have a stored evaluation")
     plain, attention = (results[name].predictions for name in ("resnet50", "resnet50_cbam"))
