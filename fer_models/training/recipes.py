@@ -109,6 +109,7 @@ _RESNET = Recipe(
     label_smoothing=0.0,
     teacher=_TEACHER,
 )
+_CBAM = replace(_RESNET, rate_factors=_GATES)
 # The same in four parts for a machine without an accelerator. The first three are the start of both ResNets...
 _TRUNK = Recipe(stages=((64, 3), (96, 1)), learning_rate=1.2e-3, label_smoothing=0.05)
 _GROW = Recipe(stages=((64, 2), (96, 2), (144, 0.7)), learning_rate=1e-3, label_smoothing=0.05)
@@ -130,7 +131,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "baseline_cnn": _BASELINE,
         "resnet50": _RESNET,
         "attn_cnn": replace(_ATTENTION, stages=((128, 80),), label_smoothing=0.0, teacher=_TEACHER),
-        "resnet50_cbam": replace(_RESNET, rate_factors=_GATES),
+        "resnet50_cbam": _CBAM,
         "vit": _TRANSFORMER,
     },
     "paper": {
@@ -144,6 +145,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "without_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "none"})},
     "softmax_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "softmax"})},
     "sigmoid_attention": {"attn_cnn": replace(_ATTENTION, architecture={"attention": "sigmoid"})},
+    # Short enough to train both several times: what CBAM is worth beside the variation between seeds.
+    "short": {"resnet50": _RESNET.scaled_to(14), "resnet50_cbam": _CBAM.scaled_to(14)},
     "trunk": {"resnet50": _TRUNK},
     "grow": {"resnet50": _GROW},
     "enlarge": {"resnet50": _ENLARGE},
