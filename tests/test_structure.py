@@ -17,6 +17,7 @@ LAYERS = [
     ("faces",),
     ("explanations",),
     ("analysis",),
+    ("video",),
     ("estimates",),
     ("evidence",),
     ("heatmap_study",),

@@ -1,0 +1,66 @@
+"""What is known about a clip, moment by moment. A moment is a frame that was looked at; others are skipped."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from fer_models.faces import Face
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A picture of a clip.
+
+    Attributes:
+        time: seconds from the start of the clip.
+        picture: RGB, turned as the clip asks for.
+    """
+
+    time: float
+    picture: Image.Image
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face that was found in a frame, and whose it is.
+
+    Attributes:
+        number: identifies the person within the clip; 1 is the first one found.
+        face: where it is, in pixels of the frame.
+    """
+
+    number: int
+    face: Face
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMoment(TrackedFace):
+    """What the models make of a face in one frame. The dictionaries are by the models' `checkpoint`.
+
+    Attributes:
+        pixels: uint8 (48, 48): the input of the models.
+        probabilities: float32 (7,) each, calibrated, of the face as it is (one view).
+        heatmaps: float32 (h, w) each, as `Explanation.heatmap` of the model's own answer; empty without maps.
+        attention: float32 (h', w') each, as `Explanation.spatial_attention`; without the models that have none.
+    """
+
+    pixels: np.ndarray
+    probabilities: dict[str, np.ndarray]
+    heatmaps: dict[str, np.ndarray] = field(default_factory=dict)
+    attention: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame that was looked at.
+
+    Attributes:
+        time: seconds from the start of the clip.
+        is_cut: whether the picture changed as a whole since the moment before, as at a cut between two scenes.
+        faces: by number.
+    """
+
+    time: float
+    is_cut: bool
+    faces: list[FaceMoment]
