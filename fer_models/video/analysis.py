@@ -32,7 +32,7 @@ class Track:
         number: identifies the person within the clip.
         moments: int (T,), indices into the clip's moments.
         times: float (T,), in seconds.
-        probabilities: float32 (T, 7) by model, and for the mean of all models by MEAN: calibrated, each moment by itself.
+        probabilities: float32 (T, 7) by model, and by MEAN for the mean of all models; calibrated, as they are.
         smoothed: the same after `smooth`.
     """
 
@@ -153,9 +153,7 @@ def _answered(
             )
             tracked = face.tracked
             found.append(
-                FaceMoment(
-                    tracked.number, tracked.face, face.pixels, face.picture, probabilities, heatmaps, attention
-                )
+                FaceMoment(tracked.number, tracked.face, face.pixels, face.picture, probabilities, heatmaps, attention)
             )
         yield Moment(time, is_cut, sorted(found, key=lambda face: face.number))
 
