@@ -1,23 +1,18 @@
-"""One colour per emotion, for charts in which all seven stand beside each other: the timelines of clips and cameras.
-
-They are the seven colours of Paul Tol's scheme "bright" (Colour Schemes, SRON/EPS/TN/09-002, 2021), which colour-blind
-people tell apart, on light and on dark ground.
-"""
+"""A colour for each emotion, the same wherever emotions are drawn over time."""
 
 from fer_models import EMOTIONS
 
-_BRIGHT = {
-    "angry": "#ee6677",
-    "disgust": "#228833",
-    "fear": "#aa3377",
-    "happy": "#ccbb44",
-    "sad": "#4477aa",
-    "surprise": "#66ccee",
-    "neutral": "#bbbbbb",
-}
+# Paul Tol's scheme "bright", which colour-blind people tell apart (https://personal.sron.nl/~pault/), in the order of
+# EMOTIONS. They are fills: words stand beside them in the text's own colour.
+COLOURS = dict(zip(EMOTIONS, ("#ee6677", "#228833", "#aa3377", "#ccbb44", "#4477aa", "#66ccee", "#bbbbbb"), strict=True))
 
-# In the order of EMOTIONS, which is that of probabilities.
-EMOTION_COLOURS = tuple(_BRIGHT[emotion] for emotion in EMOTIONS)
 
-# The same as CSS variables, --angry to --neutral, for LAUNCH_OPTIONS["css"].
-EMOTION_CSS = f":root {{ {' '.join(f'--{emotion}: {colour};' for emotion, colour in _BRIGHT.items())} }}"
+def colour_variables() -> str:
+    """The colours as CSS variables, such as --happy."""
+    return "; ".join(f"--{emotion}: {colour}" for emotion, colour in COLOURS.items())
+
+
+def render_legend() -> str:
+    """Which colour is which emotion, as HTML."""
+    keys = "".join(f'<span><i style="background: {colour}"></i>{emotion}</span>' for emotion, colour in COLOURS.items())
+    return f'<p class="emotion-keys">{keys}</p>'

@@ -48,12 +48,12 @@ document.querySelector(place).dispatchEvent(event);"""
 
 
 @contextmanager
-def start_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Debian's chromium without a window, with a profile folder of its own."""
+def start_chromium(profile: Path, *arguments: str) -> Iterator[webdriver.Chrome]:
+    """Debian's chromium without a window, with a profile folder of its own, and further arguments."""
     options = webdriver.ChromeOptions()
     options.binary_location = PROGRAMS[0]
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)
     driver = webdriver.Chrome(options, webdriver.ChromeService(PROGRAMS[1]))
     try:
