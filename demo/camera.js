@@ -4,7 +4,7 @@
 const {emotions, colours, palette, opacity} = CONSTANTS;
 const SENT_SIDE = 480, SHOWN_SIDE = 960, QUALITY = 0.8;  // longest sides in pixels; of the JPEG
 const IN_FLIGHT = 2;  // pictures on their way, so that the server need not wait for the next one
-const MEMORY = 10, LONGEST_GAP = 0.5, RATE_OVER = 3, WORDS_EVERY = 0.25;  // seconds
+const MEMORY = 10, RATE_OVER = 3, WORDS_EVERY = 0.25;  // seconds
 const MAP_SIDE = 64;
 const GOING_ON = {1000: "Go on", 1013: "Try again"};  // by the code with which the server closes
 const LEFT = "The camera was switched off because this tab was left.";
@@ -217,12 +217,11 @@ const drawTimeline = () => {
     const [width, height] = [timeline.clientWidth * density, timeline.clientHeight * density].map(Math.round);
     if (timeline.width !== width || timeline.height !== height) [timeline.width, timeline.height] = [width, height];
     const context = timeline.getContext("2d"), last = moments.at(-1).time, right = isStill ? Math.ceil(last) : last;
-    const place = time => width * (1 - (right - time) / MEMORY);
+    const place = time => Math.round(width * (1 - (right - time) / MEMORY));
     context.clearRect(0, 0, width, height);
     moments.forEach(({time, number, probabilities}, index) => {
         if (!probabilities) return;
-        const next = Math.min(moments[index + 1]?.time ?? time, time + LONGEST_GAP);
-        const left = place(time), across = Math.ceil(place(next) - left);
+        const left = place(time), across = place(moments[index + 1]?.time ?? time) - left;
         let bottom = height;
         probabilities.forEach((share, emotion) => {
             context.fillStyle = colours[emotion];

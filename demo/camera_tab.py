@@ -66,6 +66,7 @@ def render_camera(models: Mapping[str, EmotionModel], limits: Limits) -> str:
         <figure class="live-timeline">
           <figcaption>The largest face, last ten seconds</figcaption>
           <canvas role="img" aria-label="Probabilities of the emotions over the last ten seconds, stacked"></canvas>
+          <div class="live-axis" aria-hidden="true"><span>10 s ago</span><span>now</span></div>
           {render_legend()}
         </figure>
         <div class="live-choice">
