@@ -60,7 +60,7 @@ THUMBNAIL = (32, 18)
 # a difference in colour (chromaticity) counts.
 PATCH, MIDDLE, COLOUR_SCALE = 8, 0.8, 0.12
 
-# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours larger.
+# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours (0 to 1) larger.
 CUT_CORRELATION, CUT_COLOURS = 0.5, 0.3
 
 SAME_TIME = 0.001  # seconds
@@ -283,18 +283,23 @@ def _thumbnail(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((10 * width, 10 * height), Image.Resampling.NEAREST).reduce(10))
 
 
-def _cut_measures(before, after):
-    a,b=(x.mean(axis=2)-x.mean() for x in (before.astype(float),after.astype(float)))
-    corr=(a*b).sum()/(np.linalg.norm(a)*np.linalg.norm(b)+1e-6)
-    hs=[]
-    for x in (before,after):
-        x=x.astype(float)*(100/max(1,x.mean())); q=np.clip(x//40,0,5).astype(int).reshape(-1,3); h=np.bincount((q[:,0]*6+q[:,1])*6+q[:,2],minlength=216); hs.append(np.sqrt(h/h.sum()))
-    return corr, np.linalg.norm(hs[0]-hs[1])/2**.5
-
-
 def _is_cut(before: np.ndarray, after: np.ndarray) -> bool:
-    corr, col = _cut_measures(before, after)
-    return corr < CUT_CORRELATION and col > CUT_COLOURS
+    """Whether the picture has changed as a whole, from thumbnails.
+
+    Motion hardly changes the colours, light and flashes hardly change the pattern: at a cut, both change.
+    """
+    one, other = (np.float64(thumbnail).mean(axis=2) for thumbnail in (before, after))
+    one, other = one - one.mean(), other - other.mean()
+    correlation = np.sum(one * other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-6)
+    distance = np.linalg.norm(_colours(before) - _colours(after)) / np.sqrt(2)
+    return bool(correlation < CUT_CORRELATION and distance > CUT_COLOURS)
+
+
+def _colours(thumbnail: np.ndarray) -> np.ndarray:
+    """Roots of the colours' frequencies, at a mean brightness of 100: their distance is that of Hellinger, times 1.41."""
+    levels = np.minimum(thumbnail * (100 / max(thumbnail.mean(), 1)) // 40, 5).astype(int)
+    frequencies = np.bincount((levels @ (36, 6, 1)).ravel(), minlength=216)
+    return np.sqrt(frequencies / frequencies.sum())
 
 
 def _patch(picture: Image.Image, face: Face) -> np.ndarray:
