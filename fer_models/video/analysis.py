@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -10,6 +10,7 @@ from PIL import Image
 from fer_models.analysis.rows import MEAN
 from fer_models.architectures import EmotionModel
 from fer_models.data.images import to_grey48
+from fer_models.emotions import EMOTIONS
 from fer_models.explanations import METHODS, explain
 from fer_models.faces import crop_face
 from fer_models.inference import predict
@@ -41,6 +42,15 @@ class Track:
     times: np.ndarray
     probabilities: dict[str, np.ndarray]
     smoothed: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time in which a person's answer is the same; `start` and `end` in seconds."""
+
+    start: float
+    end: float
+    emotion: str
 
 
 def analyse_clip(
@@ -84,6 +94,26 @@ def tracks_of(moments: Sequence[Moment[AnsweredFace]]) -> list[Track]:
         for face in moment.faces:
             found.setdefault(face.number, []).append((position, face))
     return [_track(number, seen, moments, cuts) for number, seen in sorted(found.items())]
+
+
+def stretches_of(track: Track, name: str) -> list[Stretch]:
+    """The stretches of a person's smoothed answers by one model, or MEAN; they end where the face was not found.
+
+    An answer lasts until the next moment, and the last one as long as those before it on average.
+    """
+    answers = track.smoothed[name].argmax(axis=1)
+    step = float(np.median(np.diff(track.times))) if len(track.times) > 1 else 0.0
+    found: list[Stretch] = []
+    for place, (time, answer) in enumerate(zip(track.times.tolist(), answers.tolist(), strict=True)):
+        is_next = place > 0 and track.moments[place] == track.moments[place - 1] + 1
+        emotion = EMOTIONS[answer]
+        if is_next:
+            found[-1] = replace(found[-1], end=time)
+        if is_next and found[-1].emotion == emotion:
+            found[-1] = replace(found[-1], end=time + step)
+        else:
+            found.append(Stretch(time, time + step, emotion))
+    return found
 
 
 def _track(number: int, seen: list[tuple[int, AnsweredFace]], moments: Sequence[Moment], scenes: np.ndarray) -> Track:
