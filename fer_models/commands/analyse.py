@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # who reads the lines has seen enough, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"{error.filename or options.out} cannot be used ({error.strerror}).", file=sys.stderr)
+        print(f"{error.filename or options.out} cannot be written ({error.strerror}).", file=sys.stderr)
         return 1
     return 0
 
@@ -132,6 +132,9 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _check_clips(options: argparse.Namespace, clips: list[str]) -> None:
+    for clip in clips:
+        if not Path(clip).is_file():
+            raise _OptionsError(f"There is no file {clip}.")
     others = [path for path in options.paths if not has_magic(path) and path not in clips]
     if others:
         raise _OptionsError(f"{clips[0]} is a clip and {others[0]} is not: give clips or pictures, in two commands.")

@@ -9,11 +9,11 @@
 | `face` | the number of the person, the same throughout the clip; empty without a face |
 | `status` | `face`; `no face`: of a moment; `unreadable`: of the clip |
 | `reason` | for `no face` and `unreadable`: a sentence that says why |
-| `left`, `top`, `right`, `bottom` | the face's box in pixels of the upright picture, which is reduced to 1,280 at most |
+| `left`, `top`, `right`, `bottom` | the face's box in pixels of the upright picture, of at most 1,280 a side |
 | `roll` | by how many degrees the face is turned clockwise, in (-180, 180]; it was turned back for the models |
 | `score` | the detector's confidence in (0, 1] |
 | `MODEL_answer`, `MODEL_angry`, ... | a model's answer in this moment, and its seven calibrated probabilities |
-| `MODEL_smoothed_answer`, `MODEL_smoothed_angry`, ... | the same after smoothing over time, see `fer_models.video.smoothing` |
+| `MODEL_smoothed_answer`, `MODEL_smoothed_angry`, ... | the same, smoothed over time (`fer_models.video.smoothing`) |
 | `mean_...`, `mean_smoothed_...` | the same for the mean of all models |
 | `settings` | what the answers depend on: the moments per second, and each model's weights |
 """
