@@ -4,7 +4,9 @@ from fer_models import EMOTIONS
 
 # Paul Tol's scheme "bright", which colour-blind people tell apart (https://personal.sron.nl/~pault/), in the order of
 # EMOTIONS. They are fills: words stand beside them in the text's own colour.
-COLOURS = dict(zip(EMOTIONS, ("#ee6677", "#228833", "#aa3377", "#ccbb44", "#4477aa", "#66ccee", "#bbbbbb"), strict=True))
+COLOURS = dict(
+    zip(EMOTIONS, ("#ee6677", "#228833", "#aa3377", "#ccbb44", "#4477aa", "#66ccee", "#bbbbbb"), strict=True)
+)
 
 
 def colour_variables() -> str:
@@ -12,7 +14,7 @@ def colour_variables() -> str:
     return "; ".join(f"--{emotion}: {colour}" for emotion, colour in COLOURS.items())
 
 
-def render_legend() -> str:
-    """Which colour is which emotion, as HTML."""
+def render_legend(marks: str = "") -> str:
+    """Which colour is which emotion, as HTML, followed by the keys of other marks."""
     keys = "".join(f'<span><i style="background: {colour}"></i>{emotion}</span>' for emotion, colour in COLOURS.items())
-    return f'<p class="emotion-keys">{keys}</p>'
+    return f'<p class="emotion-keys">{keys}{marks}</p>'

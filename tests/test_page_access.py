@@ -49,7 +49,7 @@ def test_axe_finds_no_serious_fault_in_any_tab(unopened, theme):
     page.wait(lambda: page.one("[data-test]").is_displayed())
     for size in (DESKTOP, PHONE):
         with page.screen(*size):
-            for tab in ("Analyse", "Evaluation", "Trust the maps?"):
+            for tab in ("Analyse", "Camera", "Evaluation", "Trust the maps?"):
                 page.open_tab(tab)
                 options = ALL if theme == "light" else COLOURS
                 assert page.browser.execute_async_script(RUN, options, GRADIO) == [], (theme, size, tab)

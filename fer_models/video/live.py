@@ -97,7 +97,7 @@ class LiveAnalysis:
 
         Args:
             picture: RGB.
-            time_of_frame: seconds from any start, not before that of the frame before.
+            time_of_frame: seconds from any start, after that of the frame before.
         """
         start = time.perf_counter()
         tracked = sorted(self._tracker.follow(Frame(time_of_frame, picture)), key=lambda each: -each.face.area)
