@@ -62,6 +62,19 @@ def start_chromium(profile: Path, *arguments: str) -> Iterator[webdriver.Chrome]
         driver.quit()
 
 
+def portrait_camera(portrait: Path, folder: Path) -> str:
+    """The argument that makes chromium's camera show a portrait moving to and fro, from a file in this folder."""
+    with Image.open(portrait) as photo:
+        person = photo.convert("RGB").resize((480 * photo.width // photo.height, 480))
+    file = folder / "camera.mjpeg"
+    with file.open("wb") as frames:
+        for shift in [*range(0, 60, 3), *range(60, 0, -3)]:
+            picture = Image.new("RGB", (640, 480), "gray")
+            picture.paste(person, (50 + shift, 0))
+            picture.save(frames, "JPEG", quality=90)
+    return f"--use-file-for-fake-video-capture={file}"
+
+
 class Page:
     """What a visitor does and sees."""
 

@@ -1,19 +1,18 @@
 """The tab Camera in a real browser, whose camera shows a portrait."""
 
-import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
-from demo.camera_socket import Limits
+from demo.camera_socket import Cameras, Limits
 from demo.layout import LAUNCH_OPTIONS, build_page
-from tests.browser import DESKTOP, PHONE, Page, start_chromium
+from tests.browser import DESKTOP, PHONE, Page, portrait_camera, start_chromium
 from tests.helpers import PORTRAIT, tiny_models
 
-LIMITS = Limits(sessions=1, seconds=20)
+LIMITS = Limits(sessions=1)
 
 STATE = "return document.querySelector('.live').dataset.state"
 # How many columns of pixels of the timeline are painted.
@@ -40,10 +39,11 @@ RUNNING = "return window.tracks.filter(track => track.readyState === 'live').len
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Cameras]]:
+    """The page's address, and its cameras, whose limits a test may change."""
     page = build_page(tiny_models(), [], tmp_path_factory.mktemp("weights"), camera_limits=LIMITS)
     _, address, _ = page.launch(**LAUNCH_OPTIONS, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-    yield address.rstrip("/")
+    yield address.rstrip("/"), page.cameras
     page.close()
 
 
@@ -51,24 +51,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def chromium(tmp_path_factory: pytest.TempPathFactory, browser_programs: None) -> Iterator[webdriver.Chrome]:
     """A browser whose camera shows a portrait that moves to and fro."""
     folder = tmp_path_factory.mktemp("camera")
-    with Image.open(PORTRAIT) as photo:
-        portrait = photo.convert("RGB").resize((480 * photo.width // photo.height, 480))
-    with (folder / "camera.mjpeg").open("wb") as file:
-        for shift in [*range(0, 60, 3), *range(60, 0, -3)]:
-            picture = Image.new("RGB", (640, 480), "gray")
-            picture.paste(portrait, (50 + shift, 0))
-            buffer = io.BytesIO()
-            picture.save(buffer, "JPEG", quality=90)
-            file.write(buffer.getvalue())
-    camera = f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}"
-    with start_chromium(folder / "profile", camera) as driver:
+    with start_chromium(folder / "profile", portrait_camera(PORTRAIT, folder)) as driver:
         yield driver
 
 
 @pytest.fixture
-def page(chromium: webdriver.Chrome, address: str) -> Iterator[Page]:
+def page(chromium: webdriver.Chrome, served: tuple[str, Cameras]) -> Iterator[Page]:
     """The tab, with the camera off."""
-    page = Page(chromium, address)
+    page = Page(chromium, served[0])
     open_camera(page)
     yield page
     page.browser.get("about:blank")
@@ -150,13 +140,15 @@ def test_leaving_the_tab_switches_the_camera_off(page, way):
     assert page.text("[data-said]") == "The camera was switched off because this tab was left."
 
 
-def test_after_its_time_one_can_go_on(page):
-    start(page)
+def test_after_its_time_one_can_go_on(page, served, monkeypatch):
+    monkeypatch.setattr(served[1], "limits", replace(LIMITS, seconds=4))
+    page.click("[data-start]")
+    page.wait(lambda: page.script(STATE) == "on")
     page.wait(lambda: page.script(STATE) == "off")
-    assert page.text("[data-said]") == "20 seconds are over, so that other visitors get a turn."
+    assert page.text("[data-said]") == "4 seconds are over, so that other visitors get a turn."
     assert page.script(RUNNING) == 0 and page.text("[data-start]") == "Go on"
+    monkeypatch.undo()
     start(page)
-    page.click("[data-stop]")
 
 
 def test_a_visitor_too_many_reads_a_sentence_and_can_try_again(page):
