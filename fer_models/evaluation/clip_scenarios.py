@@ -39,17 +39,19 @@ def moving(rng: np.random.Generator) -> Script:
 
 
 def crossing(rng: np.random.Generator) -> Script:
-    """Two people walk past each other in two to four seconds; one hides the other."""
+    """Two people walk past each other; one hides the other."""
     height = _height(rng)
     people = [_swaying(rng, 0, height * rng.uniform(0.8, 1.2)) for _ in range(2)]
-    paces = rng.uniform(200, 400, 2) * (1, -1)
     meeting = rng.uniform(2, 4)
-    for places, pace in zip(people, paces, strict=True):
-        places[:, 0] += WIDTH / 2 + pace * (TIME - meeting)
-    return _script(rng.permuted(np.stack(people, axis=1), axis=1) if False else np.stack(people[:: rng.choice((-1, 1))], 1))
+    for places, direction in zip(people, (1, -1), strict=True):
+        places[:, 0] += WIDTH / 2 + direction * rng.uniform(150, 300) * (TIME - meeting)
+    in_front = rng.choice((1, -1))
+    return _script(np.stack(people[::in_front], axis=1))
 
 
 def _covered(seconds: float) -> Scenario:
+    """An object hides a face."""
+
     def scenario(rng: np.random.Generator) -> Script:
         height = _height(rng)
         places = _swaying(rng, WIDTH * rng.uniform(0.3, 0.7), height)
@@ -82,7 +84,6 @@ def _returning(seconds: float) -> Scenario:
         gone = out - np.minimum(TIME - at, 0) * pace
         back = out + np.maximum(TIME - at - seconds, 0) * pace
         x = np.minimum(np.where(TIME < at + seconds / 2, gone, back), WIDTH / 4)
-        x[TIME > at + seconds / 2] = x[TIME > at + seconds / 2]
         other_side = (rng.random() < 0.5) & (TIME > at + seconds / 2)
         leaves[:, 0] = np.where(other_side, WIDTH - x, x)
         leaves[(at < TIME) & (TIME < at + seconds)] = np.nan
@@ -119,8 +120,7 @@ def lit(rng: np.random.Generator) -> Script:
 def shaken(rng: np.random.Generator) -> Script:
     """The camera is shaken and loses its focus for a moment."""
     script = moving(rng)
-    steps = rng.normal(0, 25, (LENGTH, 2))
-    shift = np.rint(np.clip(steps, -MARGIN, MARGIN)).astype(int)
+    shift = np.rint(np.clip(rng.normal(0, 15, (LENGTH, 2)), -MARGIN, MARGIN)).astype(int)
     blur = 5 * np.maximum(0, np.sin(2 * np.pi * (TIME / 3 + rng.random())))
     return replace(script, shift=shift, blur=blur)
 

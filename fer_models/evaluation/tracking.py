@@ -10,7 +10,7 @@ those of Bernardin and Stiefelhagen 2008, "Evaluating Multiple Object Tracking P
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from fer_models.data.fer2013 import load_fer2013
-from fer_models.evaluation.clip_scenarios import SCENARIOS
+from fer_models.evaluation.clip_scenarios import LENGTH, SCENARIOS, Scenario
 from fer_models.evaluation.made_clips import FPS, HEIGHT, WIDTH, Person, Truth, person_in, person_of_fer2013, play
 from fer_models.markdown import markdown_table
 from fer_models.video.timeline import TrackedFace
@@ -30,6 +30,23 @@ FOUND = 0.5
 
 # A face of which SEEN or more is visible has to be found. One of less than that may be found or not.
 SEEN = 0.75
+
+# So many random faces of FER-2013 take part, without those in which no upright face is found.
+PEOPLE = 60
+
+HEAD = (
+    "scenario",
+    "lost, %",
+    "false per 100 frames",
+    "switches per clip",
+    "extra numbers per clip",
+    "shared numbers per clip",
+    "cuts missed / false",
+)
+
+
+# Begins and ends the table in docs/results.md.
+MARKERS = ("<!-- tracking:begin -->", "<!-- tracking:end -->")
 
 
 @dataclass(eq=False)
@@ -90,3 +107,98 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     shared = max(width, 0) * max(height, 0)
     areas = sum((right - left) * (bottom - top) for left, top, right, bottom in (one, other))
     return shared / (areas - shared)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """How the faces of a clip were followed.
+
+    Attributes:
+        count: what went wrong.
+        cuts: how many cuts were missed, and how many were seen where there are none.
+        seconds: of one processor, per frame.
+    """
+
+    count: Count
+    cuts: tuple[int, int]
+    seconds: float
+
+
+def measure(scenario: Scenario, people: Sequence[Person], seed: int) -> Clip:
+    """Plays a scenario with some of the people, and follows them."""
+    rng = np.random.default_rng(seed)
+    script = scenario(rng)
+    chosen = rng.permutation(len(people))[: script.places.shape[1]]
+    is_cut = np.diff(script.scene, prepend=script.scene[0]) != 0
+    seen_cuts = np.zeros(len(is_cut), bool)
+    tracker, count, seconds = FaceTracker(), Count(), 0.0
+    for index, (frame, truths) in enumerate(play(script, [people[number] for number in chosen], rng)):
+        start = time.process_time()
+        observation = tracker.observe(frame)
+        faces = tracker.associate(observation)
+        seconds += time.process_time() - start
+        seen_cuts[index] = observation.is_cut
+        count.add(truths, faces)
+    cuts = (int(np.sum(is_cut & ~seen_cuts)), int(np.sum(seen_cuts & ~is_cut)))
+    return Clip(count, cuts, seconds / len(is_cut))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_models.evaluation.tracking",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="PATH", help="path to FER-2013: its faces are the people, in grey")
+    source.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help="portraits of different people")
+    parser.add_argument("--clips", type=int, default=10, metavar="N", help="per scenario; default: %(default)s")
+    parser.add_argument(
+        "--split",
+        choices=("validation", "test"),
+        default="test",
+        help="validation (PublicTest, other places) to choose settings, test (PrivateTest) to report them; default: "
+        "%(default)s",
+    )
+    options = parser.parse_args()
+    if options.data:
+        images = getattr(load_fer2013(options.data), options.split).images.cpu().numpy()
+        chosen = np.random.default_rng(0).permutation(images)[:PEOPLE]
+        people = [person for pixels in chosen if (person := person_of_fer2013(pixels))]
+    else:
+        heads = {path: person_in(Image.open(path).convert("RGB")) for path in options.pictures}
+        if without := [str(path) for path, head in heads.items() if head is None]:
+            parser.error(f"no face was found in {', '.join(without)}: choose portraits.")
+        people = [head for head in heads.values() if head]
+    first_seed = 0 if options.split == "validation" else 1000
+    seeds = range(first_seed, first_seed + options.clips)
+    rows, seconds = [], []
+    for name, scenario in tqdm(SCENARIOS.items(), desc="scenarios"):
+        if scenario(np.random.default_rng(0)).places.shape[1] > len(people):
+            continue  # there are too few portraits
+        clips = [measure(scenario, people, seed) for seed in seeds]
+        rows.append(_row(name, clips))
+        seconds += [clip.seconds for clip in clips]
+    print(markdown_table(HEAD, rows))
+    print(f"\n{options.clips} clips of {LENGTH / FPS:.0f} s per scenario, {WIDTH} x {HEIGHT}, {FPS} frames per second.")
+    print(f"Following took {1000 * np.mean(seconds):.0f} ms of processor time per frame.")
+
+
+def _row(name: str, clips: Sequence[Clip]) -> tuple[str, ...]:
+    counts = [clip.count for clip in clips]
+    faces, lost = sum(count.faces for count in counts), sum(count.lost for count in counts)
+    false, frames = sum(count.false for count in counts), sum(count.frames for count in counts)
+    missed, seen = (sum(numbers) for numbers in zip(*(clip.cuts for clip in clips), strict=True))
+    return (
+        name,
+        f"{100 * lost / faces:.1f}" if faces else "–",
+        f"{100 * false / frames:.1f}",
+        f"{np.mean([count.switches for count in counts]):.1f}",
+        f"{np.mean([count.extra for count in counts]):.1f}",
+        f"{np.mean([count.shared for count in counts]):.1f}",
+        f"{missed} / {seen}",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -44,9 +44,11 @@ UPRIGHT, QUARTERS, EIGHTHS = (0,), (90, 180, 270), (45, 135, 225, 315)
 # too little of a tilt: three quarters of it in this crop, less in smaller ones.
 LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
 
-# How far from the middle of its crop a face may be found again, in units of its square's side: in the same picture, and
-# in the next frame of a clip.
-REACH, FOLLOWED = 0.25, 0.5
+# How far from the middle of this crop the face may be, in units of its square's side.
+LEVEL_REACH = 0.25
+
+# The same for a face that is followed through a clip: it has moved since the frame before, and there is less time.
+FOLLOWED_SIDE, FOLLOWED_REACH = 192, 0.5
 
 # A face that is tilted by more than MAX_TILT degrees is cropped upright (FER-2013's faces are tilted a little, too).
 # The tilt is measured until at most SETTLED degrees are left, but not more than ROUNDS times.
@@ -110,18 +112,17 @@ def find_new_faces(image: Image.Image, known: list[Face], thoroughly: bool) -> l
     return [levelled for face in _not_among(known, found) if (levelled := _levelled(image, face))]
 
 
-def find_again(image: Image.Image, faces: list[Face], side: int) -> list[Face]:
+def find_again(image: Image.Image, faces: list[Face]) -> list[Face]:
     """Finds faces of the frame before in an RGB picture, each near its old place. Thread-safe.
 
     Args:
         image: an RGB picture.
         faces: as they are expected. Each is looked for in a crop that is turned upright by its roll.
-        side: of the crops, in pixels.
 
     Returns:
         Those that were found, each once and with the roll of its crop.
     """
-    seen = [_seen_again(image, face, face.roll, side, FOLLOWED) for face in faces]
+    seen = [_seen_again(image, face, face.roll, FOLLOWED_SIDE, FOLLOWED_REACH) for face in faces]
     return _surest([face for face in seen if face])
 
 
@@ -202,14 +203,15 @@ def _levelled(image: Image.Image, face: Face) -> Face | None:
 
 
 def _seen_again(
-    image: Image.Image, face: Face, roll: float, side: int = LEVEL_SIDE, reach: float = REACH
+    image: Image.Image, face: Face, roll: float, side: int = LEVEL_SIDE, reach: float = LEVEL_REACH
 ) -> Face | None:
     """The surest face in the middle of a crop around `face` that is turned upright by `roll`, with that roll."""
     around = Square(face.centre, round(LEVEL_MARGIN * face_square(image, face).side), roll)
+    resample = Image.Resampling.BICUBIC if side == LEVEL_SIDE else Image.Resampling.BILINEAR
     middle = np.full(2, side / 2)
     seen = [
         other
-        for other in _detect(crop_square(image, around, side))
+        for other in _detect(crop_square(image, around, side, resample))
         if np.abs(other.centre - middle).max() < reach * side / LEVEL_MARGIN
     ]
     if not seen:

@@ -23,10 +23,7 @@ from fer_models.faces.geometry import Square, crop_square, roll_of
 from fer_models.video.timeline import Frame, TrackedFace
 
 # Seconds from one search of the whole frame to the next, and to the next thorough one, which also finds small faces.
-SEARCH_SECONDS, THOROUGH_SECONDS = 0.5, 2.5
-
-# Side of the crop in which a known face is looked for, in pixels.
-CROP_SIDE = 224
+SEARCH_SECONDS, THOROUGH_SECONDS = 0.5, 5.0
 
 # A face with a lower score counts only when it is found again in the next frame.
 CERTAIN = 0.8
@@ -36,7 +33,7 @@ COASTING, FADING = 1.5, 0.5
 
 # How far a face's landmarks may be from where they are expected, on average, in units of the face's size: at once, and
 # more for each second since the face was seen.
-REACH, REACH_PER_SECOND = 0.4, 1.5
+REACH, REACH_PER_SECOND = 1.0, 1.5
 
 # What a difference in looks counts beside a distance in units of the face's size, and the largest one of a face that is
 # followed. (0 for the same look; unlike faces differ by about 1.4.)
@@ -44,14 +41,14 @@ LOOK_WEIGHT, UNLIKE = 0.5, 1.5
 
 # Someone who was away for at most AWAY seconds is recognised if the look differs by at most SAME, and by MARGIN less than
 # that of anybody else who is away.
-AWAY, SAME, MARGIN = 10.0, 0.7, 0.2
+AWAY, SAME, MARGIN = 10.0, 0.9, 0.3
 
 # The part of a face's look that each frame renews.
 RENEWAL = 0.2
 
 # The 1-Euro filter of the boxes (Casiez, Roussel and Vogel 2012): the cut-off frequency in Hz at rest, what a speed of
 # one face size per second adds to it, and the cut-off frequency of the speed.
-REST, PER_SPEED, SPEED_CUTOFF = 1.0, 4.0, 1.5
+REST, PER_SPEED, SPEED_CUTOFF = 1.0, 4.0, 1.0
 
 # A face is cropped upright as soon as it is tilted by more than TILTED degrees, until the tilt is less than LEVEL.
 TILTED, LEVEL = 10.0, 7.0
@@ -63,7 +60,7 @@ THUMBNAIL = (32, 18)
 # a difference in colour (chromaticity) counts.
 PATCH, MIDDLE, COLOUR_SCALE = 8, 0.8, 0.12
 
-# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours larger.
+# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours (0 to 1) larger.
 CUT_CORRELATION, CUT_COLOURS = 0.5, 0.3
 
 SAME_TIME = 0.001  # seconds
@@ -198,7 +195,7 @@ class FaceTracker:
         thumbnail = _thumbnail(picture)
         is_cut = self._last is not None and _is_cut(self._last.thumbnail, thumbnail)
         followed = [] if is_cut else [track for track in self._tracks if track.is_placed]
-        faces = find_again(picture, [track.expected(frame.time) for track in followed], CROP_SIDE)
+        faces = find_again(picture, [track.expected(frame.time) for track in followed])
         is_lost = len(faces) < sum(track.time == self._last.time for track in followed) if self._last else False
         search = Search.NONE
         if is_cut or frame.time - self._searched[Search.THOROUGH] > THOROUGH_SECONDS - SAME_TIME:
@@ -286,18 +283,23 @@ def _thumbnail(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((10 * width, 10 * height), Image.Resampling.NEAREST).reduce(10))
 
 
-def _cut_measures(before, after):
-    a,b=(x.mean(axis=2)-x.mean() for x in (before.astype(float),after.astype(float)))
-    corr=(a*b).sum()/(np.linalg.norm(a)*np.linalg.norm(b)+1e-6)
-    hs=[]
-    for x in (before,after):
-        x=x.astype(float)*(100/max(1,x.mean())); q=np.clip(x//40,0,5).astype(int).reshape(-1,3); h=np.bincount((q[:,0]*6+q[:,1])*6+q[:,2],minlength=216); hs.append(np.sqrt(h/h.sum()))
-    return corr, np.linalg.norm(hs[0]-hs[1])/2**.5
-
-
 def _is_cut(before: np.ndarray, after: np.ndarray) -> bool:
-    corr, col = _cut_measures(before, after)
-    return corr < CUT_CORRELATION and col > CUT_COLOURS
+    """Whether the picture has changed as a whole, from thumbnails.
+
+    Motion hardly changes the colours, light and flashes hardly change the pattern: at a cut, both change.
+    """
+    one, other = (np.float64(thumbnail).mean(axis=2) for thumbnail in (before, after))
+    one, other = one - one.mean(), other - other.mean()
+    correlation = np.sum(one * other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-6)
+    distance = np.linalg.norm(_colours(before) - _colours(after)) / np.sqrt(2)
+    return bool(correlation < CUT_CORRELATION and distance > CUT_COLOURS)
+
+
+def _colours(thumbnail: np.ndarray) -> np.ndarray:
+    """Roots of the colours' frequencies, at a mean brightness of 100: their distance is that of Hellinger, times 1.41."""
+    levels = np.minimum(thumbnail * (100 / max(thumbnail.mean(), 1)) // 40, 5).astype(int)
+    frequencies = np.bincount((levels @ (36, 6, 1)).ravel(), minlength=216)
+    return np.sqrt(frequencies / frequencies.sum())
 
 
 def _patch(picture: Image.Image, face: Face) -> np.ndarray:
