@@ -80,7 +80,6 @@ COLUMNS = (
     "model", "paper", "ours [95 % interval]", "leak-free", "flip-averaged", "macro-F1", "parameters", "multiply-adds",
     "epochs x image size (recipe)",
 )  # fmt: skip
-MARKERS = ("<!-- results:begin -->\n", "<!-- results:end -->")
 FOOTNOTE = """\
 Accuracy in percent on FER-2013's test split (PrivateTest), with one model, one view of each face and the half-precision
 weights in the repository. *Leak-free* leaves out test images with an identical copy in the training or validation
@@ -187,17 +186,22 @@ def confidence_table(results: dict[str, Evaluation], label: Label = code) -> str
     return markdown_table(head, [_confidence_row(result.metrics, label) for result in results.values()])
 
 
-def replace_marked_block(document: str, block: str) -> str:
-    """Replaces the text between the two marker comments of a Markdown document by `block`.
+def markers(name: str) -> tuple[str, str]:
+    """The two comments around the part of a Markdown document that a command writes."""
+    return f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+
+
+def replace_marked_block(document: str, block: str, name: str = "results") -> str:
+    """Replaces the text between the two markers of this name in a Markdown document by `block`.
 
     Raises:
         EvaluationError: a marker is missing.
     """
-    begin, end = MARKERS
+    begin, end = markers(name)
     before, begin_found, rest = document.partition(begin)
     _, end_found, after = rest.partition(end)
     if not (begin_found and end_found):
-        raise EvaluationError(f"The document has no markers for the results: add {begin.strip()} and {end}.")
+        raise EvaluationError(f"The document has no markers for the {name}: add {begin.strip()} and {end}.")
     return before + begin + block + end + after
 
 
