@@ -116,6 +116,12 @@ def test_cost_of_resnet50_is_the_published_one():
     assert count_multiply_adds(model) / 1e9 == pytest.approx(4.09, abs=0.005)
 
 
+def test_the_products_of_self_attention_are_counted_on_a_cpu():
+    three, four = (create_model("vit", width=32, layers=layers, heads=4) for layers in ((1, 1, 1), (2, 1, 1)))
+    # A layer more: query, key, value and output, then the MLP, for 64 tokens; each token with each, twice.
+    assert count_multiply_adds(four) - count_multiply_adds(three) == 64 * (4 + 4) * 32**2 + 2 * 64 * 64 * 32
+
+
 @pytest.fixture(scope="module")
 def data() -> FER2013:
     """Three random faces per emotion and split; test images 0 and 20 are copies from other splits."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from fer_models.faces import Square, face_square, find_faces, frame
+from fer_models.faces import Square, face_square, find_faces
 from fer_models.faces.geometry import crop_square
 from fer_models.video.timeline import Frame
 
@@ -84,20 +84,6 @@ def person_in(picture: Image.Image) -> Person | None:
     side = round(HEAD * face_square(picture, faces[0]).side)
     head = crop_square(picture, Square(faces[0].centre, side, faces[0].roll))
     return Person(_rounded(head), (right - left, bottom - top))
-
-
-def person_of_fer2013(pixels: np.ndarray) -> Person | None:
-    """Makes a head of a FER-2013 image, uint8 (48, 48): enlarged four times, with its corners cut off.
-
-    None unless one upright face is found in the image, enlarged and framed: then it is not known where the face is.
-    """
-    framed = frame(pixels)
-    faces = find_faces(framed)
-    if len(faces) != 1 or faces[0].roll != 0:
-        return None
-    left, top, right, bottom = faces[0].box
-    image = framed.crop((96, 96, 288, 288))
-    return Person(_rounded(crop_square(image, Square(faces[0].centre - 96, 192))), (right - left, bottom - top))
 
 
 def play(script: Script, people: list[Person], rng: np.random.Generator) -> Iterator[tuple[Frame, list[Truth]]]:

@@ -19,7 +19,7 @@ from fer_models.evaluation.results import (
     check_same_images,
     mean_predictions,
 )
-from fer_models.evaluation.seeds import Seeds, render_seeds
+from fer_models.evaluation.seeds import Seeds, render_seeds, spread
 from fer_models.markdown import Label, code, markdown_table
 
 PEER_IMAGES = 3589  # PrivateTest
@@ -106,8 +106,8 @@ They are not compared with the models above, from which several things set them 
 the number of epochs and the teacher."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
-McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was
-trained once, so the variation between training seeds is not included."""
+McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. The variation
+between training seeds is not included{{spread}}."""
 
 
 def render_tables(
@@ -156,7 +156,8 @@ def render_tables(
     shown |= {names[variant]: result.predictions for variant, result in variants.items()}
     pairs += [(names[a], names[b]) for a, b in combinations(variants, 2) if a.recipe == b.recipe]
     if pairs:
-        parts += [COMPARISON_HEAD, "\n".join(_comparison_line(shown, *pair) for pair in pairs)]
+        deviation = f"; its standard deviation above is {spread(seeds)}" if seeds else ""
+        parts += [COMPARISON_HEAD.format(spread=deviation), "\n".join(_comparison_line(shown, *pair) for pair in pairs)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -242,9 +242,9 @@ class Clip:
                 shift += time - read
             yield _Decoded(float(time), frame)
             end = time + max(step, _seconds(frame.duration, stream) or step)
-        duration = _seconds(stream.duration, stream)
-        if self.problem is None and duration and time is not None and duration - end > MISSING:
-            self.problem = f"The clip ends after {end:.1f} of {duration:.1f} seconds: the rest is missing."
+        length = _seconds(stream.duration, stream)
+        if time is not None and length is not None and length - end > MISSING:
+            self.problem = f"The clip ends after {float(end):.1f} of {float(length):.1f} seconds: the rest is missing."
 
     def _intact(self, container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
         """The frames that can be decoded whole."""
@@ -376,5 +376,5 @@ def _turn(frame: "VideoFrame") -> Image.Transpose | None:
     matrix = frame.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
     if matrix is None:
         return None
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(memoryview(matrix), np.int32).tolist()
     return TURNS[max(TURNS, key=lambda axes: float(np.dot(axes, (a, b, c, d))))]
