@@ -16,7 +16,6 @@ import numpy as np
 
 from demo.analysis import LAYERS, explain_face, stage_of
 from demo.model_choice import MOST
-from demo.overlays import scaled_attention
 from demo.photo import MEGABYTES, FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
 from demo.retention import forget_visit, taken_upload
@@ -25,7 +24,7 @@ from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import MODELS, default_choice, model_title
 from fer_models.data.pictures import PictureError, TooLargeError
 from fer_models.evaluation.results import Evaluation
-from fer_models.explanations.overlays import data_url, heat_layer
+from fer_models.explanations.overlays import data_url, heat_layer, scaled_attention
 from fer_models.inference import prediction_set
 from fer_models.inference.complexity import count_parameters
 

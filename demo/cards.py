@@ -9,14 +9,14 @@ import numpy as np
 from demo.badges import WAITING, render_badge
 from demo.details import render_details
 from demo.markup import percent, term, variable
-from demo.overlays import colour_ramp, scaled_attention
+from demo.overlays import colour_ramp
 from demo.photo import FaceCrop
 from demo.probabilities import render_probabilities
 from demo.verdict import Record, how_often_right, judge, what_the_mirror_says, who_says_what
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import model_title
 from fer_models.evidence import QuickCheck
-from fer_models.explanations.overlays import data_url, heat_layer
+from fer_models.explanations.overlays import data_url, heat_layer, scaled_attention
 
 # A map for an emotion to which its model gives less than this says so.
 UNLIKELY = 0.05

@@ -14,12 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from demo.markup import percent
-from demo.overlays import scaled_attention
 from demo.photo import FaceCrop
 from demo.verdict import Record, judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import model_title
-from fer_models.explanations.overlays import COLOUR_MAP, OPACITY, heat_layer
+from fer_models.explanations.overlays import COLOUR_MAP, OPACITY, heat_layer, scaled_attention
 
 # A file's name and its content as a data URL; empty for none.
 Takeaway = dict[str, str]

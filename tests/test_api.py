@@ -21,13 +21,12 @@ from PIL import Image
 import app
 from demo.api import LAYER_NUMBERS, MAX_FACES, Api
 from demo.example_pictures import EXAMPLES
-from demo.overlays import scaled_attention
 from demo.photo import MEGABYTES
 from demo.visitor import Visitor
 from fer_models import EMOTIONS, METHODS, EmotionModel, explain, load_model, predict
 from fer_models.checkpoints import METRICS_FILE
 from fer_models.data.pictures import MAX_PIXELS
-from fer_models.explanations.overlays import heat_layer
+from fer_models.explanations.overlays import heat_layer, scaled_attention
 from fer_models.faces import crop_face, find_faces
 from fer_models.inference import prediction_set
 from tests.helpers import CROPPED_FACE, PORTRAIT, SMALL_MODELS, SmallServer, png_start

@@ -32,6 +32,19 @@ def heat_layer(values: np.ndarray) -> Image.Image:
     return layer
 
 
+def scaled_heatmap(heatmap: np.ndarray) -> np.ndarray:
+    """A heat map (h, w), not negative, for `heat_layer`: divided by its maximum; as it is if it is zero everywhere."""
+    return heatmap / heatmap.max() if heatmap.any() else heatmap
+
+
+def scaled_attention(attention: np.ndarray) -> np.ndarray:
+    """Attention (h, w) for `heat_layer`: from 0 to 1, or to its maximum if that is larger.
+
+    It is not stretched from its own minimum: gates between 0.881 and 0.882 would look like a choice of places.
+    """
+    return attention / max(1.0, float(attention.max()))
+
+
 def overlay(face: Image.Image, values: np.ndarray) -> Image.Image:
     """Lays a map, float (h, w) in [0, 1], over a square face: an RGB picture of LAYER_SIDE pixels per side."""
     below = face.convert("RGB").resize((LAYER_SIDE, LAYER_SIDE), Image.Resampling.BICUBIC)

@@ -40,12 +40,14 @@ class FaceMoment(TrackedFace):
 
     Attributes:
         pixels: uint8 (48, 48): the input of the models.
+        picture: the same square, grey and upright, at up to PICTURE_SIDE pixels per side: to be looked at.
         probabilities: float32 (7,) each, calibrated, of the face as it is (one view).
         heatmaps: float32 (h, w) each, as `Explanation.heatmap` of the model's own answer; empty without maps.
         attention: float32 (h', w') each, as `Explanation.spatial_attention`; without the models that have none.
     """
 
     pixels: np.ndarray
+    picture: Image.Image
     probabilities: dict[str, np.ndarray]
     heatmaps: dict[str, np.ndarray] = field(default_factory=dict)
     attention: dict[str, np.ndarray] = field(default_factory=dict)
