@@ -9,29 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-import numpy as np
-
-from fer_models.faces import Square
 from fer_models.video.timeline import Moment
 
 # All clips together: the one that was used least recently goes when there are more, and each when it was not used for
 # so many seconds.
 MOST_CLIPS, MOST_BYTES, LIFETIME = 8, 400 * 2**20, 600
-
-
-@dataclass(frozen=True, eq=False)
-class SeenFace:
-    """A face as it is cut out of a frame, see `FaceCrop`.
-
-    Attributes:
-        picture: a JPEG of `FaceCrop.picture`.
-        landmarks: as in `FaceCrop`.
-        square: where it is, in pixels of the clip.
-    """
-
-    picture: bytes
-    landmarks: np.ndarray
-    square: Square
 
 
 @dataclass(eq=False)
@@ -46,8 +28,8 @@ class StoredClip:
         per_second: how many frames are looked at per second.
         preview: a small, silent H.264 file.
         moments: what is known so far.
-        seen: the faces of each moment, by number.
         is_done: whether nothing more will come.
+        was_stopped: whether that is before its end.
         token: names the clip in addresses.
     """
 
@@ -58,8 +40,8 @@ class StoredClip:
     per_second: float
     preview: bytes
     moments: list[Moment] = field(default_factory=list)
-    seen: list[dict[int, SeenFace]] = field(default_factory=list)
     is_done: bool = False
+    was_stopped: bool = False
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     bytes_used: int = 0
     last_used: float = 0.0
@@ -67,14 +49,13 @@ class StoredClip:
     def __post_init__(self) -> None:
         self.bytes_used = len(self.preview)
 
-    def add(self, moment: Moment, seen: dict[int, SeenFace]) -> None:
+    def add(self, moment: Moment) -> None:
         """Appends what is known of the next frame."""
-        self.seen.append(seen)  # first, so that each of `moments` has its faces, whoever reads meanwhile
         self.moments.append(moment)
-        self.bytes_used += sum(len(face.picture) for face in seen.values())
         for face in moment.faces:
             maps = (*face.heatmaps.values(), *face.attention.values())
-            self.bytes_used += face.pixels.nbytes + sum(values.nbytes for values in maps)
+            pixels = face.pixels.size + face.picture.width * face.picture.height
+            self.bytes_used += pixels + sum(values.nbytes for values in maps)
 
 
 class ClipStore:
@@ -141,7 +122,7 @@ class ClipStore:
         most_clips, most_bytes, lifetime = self._limits
         with self._lock:
             for token, clip in list(self._clips.items()):
-                if self._clock() - clip.last_used > lifetime:
+                if clip.session is not None and self._clock() - clip.last_used > lifetime:
                     del self._clips[token]
             while len(self._clips) > most_clips or (
                 len(self._clips) > 1 and sum(clip.bytes_used for clip in self._clips.values()) > most_bytes
