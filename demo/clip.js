@@ -232,14 +232,15 @@ const makeFace = face => {
     make("img", "", head).alt = "";
     make("p", "", head);
     const rows = make("div", "clip-rows", part);
-    for (const row of ["mean", ...timeline.models.map(model => model.name)]) {
+    ["mean", ...timeline.models.map(model => model.name)].forEach((row, index) => {
         const label = make("span", "clip-label", rows);
         label.textContent = row === "mean" ? "All models" : timeline.models.find(model => model.name === row).title;
         const strip = make("div", row === "mean" ? "clip-strip mean" : "clip-strip", rows);
         strip.dataset.row = row;
         strip.append(document.createElementNS(SVG, "svg"));
         if (row === "mean") { make("div", "clip-words", strip); make("div", "clip-differ", strip); }
-    }
+        label.style.gridRow = strip.style.gridRow = index + 1;
+    });
     const over = make("div", "clip-slider", rows);
     Object.entries({role: "slider", tabindex: 0, "aria-label": `Moments of face ${face.number}`, "aria-valuemin": 0}).forEach(pair => over.setAttribute(...pair));
     over.style.gridRow = `1 / span ${timeline.models.length + 1}`;
@@ -298,6 +299,7 @@ const drawRuler = () => {
         const tick = make("span", "", ticks);
         tick.textContent = time;
         tick.style.left = `${100 * time / timeline.duration}%`;
+        tick.classList.toggle("last", time > 0.97 * timeline.duration);
     }
     mark(part.querySelector(".clip-marks"));
     part.querySelector(".clip-slider").setAttribute("aria-valuemax", timeline.duration);

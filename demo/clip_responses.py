@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from math import ceil
 from threading import Event
 from typing import Any, BinaryIO
@@ -169,22 +168,29 @@ class ClipResponses:
     def _growing(self, clip: StoredClip, source: Clip, stop: Event) -> Iterator[Report]:
         """Analyses an open clip into a stored one."""
         models = [self._responses.models[name] for name in clip.models]
-        frames = takewhile(lambda frame: frame.time <= MOST_SECONDS, source.frames(clip.per_second))
+        faces = read = 0
+
+        def frames() -> Iterator[Frame]:
+            nonlocal read
+            for read, frame in enumerate(source.frames(clip.per_second), start=1):
+                if frame.time > MOST_SECONDS:
+                    return
+                yield frame
+
         start = reported = time.monotonic()
-        faces = 0
         yield _report("running", clip)
-        for moment in analyse_clip(frames, models, method=DEFAULT_METHOD, pool=self._responses.pool):
+        for moment in analyse_clip(frames(), models, method=DEFAULT_METHOD, pool=self._responses.pool):
             clip.add(moment)
             faces += len(moment.faces)
             clip.was_stopped = stop.is_set() or faces > MOST_FACES
             if clip.was_stopped:
                 break
-            now = time.monotonic()
-            if now - reported > REPORT_INTERVAL:
+            # Moments come in batches: the browser hears of whole ones.
+            if len(clip.moments) == read and time.monotonic() - reported > REPORT_INTERVAL:
                 self._store.make_room()
-                reported = now
-                left = (now - start) * max(0.0, clip.duration / max(moment.time, 0.1) - 1)
-                yield _report("running", clip, left=ceil(left))
+                reported = time.monotonic()
+                left = (reported - start) * (clip.duration / (moment.time + 1 / clip.per_second) - 1)
+                yield _report("running", clip, left=max(0, ceil(left)))
         clip.is_done = True
         yield _report("done", clip, sentence=_closing_words(clip, faces, source.problem))
 

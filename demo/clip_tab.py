@@ -29,13 +29,13 @@ TAB = f"""
       <button type="button" data-clip="record">Record</button>
       <button type="button" data-clip="example">Example</button>
     </div>
-    <p class="clip-small">At most {in_words(MOST_SECONDS // 60)} minutes and {MEGABYTES} MB. <span data-clip="models"></span>
-    <details><summary>How, and what is kept</summary><p>{HOW}</p><p>{PRIVACY}</p></details></p>
+    <p class="clip-small">At most {in_words(MOST_SECONDS // 60)} minutes and {MEGABYTES} MB.</p>
+    <details><summary>How, and what is kept</summary><p>{HOW}</p><p>{PRIVACY}</p></details>
   </div>
   <p class="problem" role="alert" data-clip="problem" hidden></p>
-  <div class="clip-progress" data-clip="progress" hidden>
+  <div class="clip-progress buttons" data-clip="progress" hidden>
     <p data-clip="doing"></p>
-    <progress max="1" aria-label="Progress"></progress>
+    <progress max="1" aria-label="How much is done"></progress>
     <button type="button" data-clip="stop">Stop</button>
   </div>
   <div class="clip-stage" data-clip="stage" hidden>
