@@ -10,7 +10,17 @@ import torch
 from fer_models.analysis.crops import Crop
 from fer_models.analysis.maps import explain_as_on_the_page, write_map
 from fer_models.analysis.pictures import Picture
-from fer_models.analysis.rows import Row, answer_cells, columns, face_cells, map_name, model_names, settings
+from fer_models.analysis.rows import (
+    MEAN,
+    VIEWS,
+    Row,
+    answer_cells,
+    columns,
+    face_cells,
+    map_name,
+    model_names,
+    settings,
+)
 from fer_models.analysis.workers import CutPicture, cut_pictures
 from fer_models.architectures import EmotionModel
 from fer_models.explanations import METHODS
@@ -86,8 +96,10 @@ def _rows(
                 elif not picture.crops:
                     yield row | {"status": "no face", "reason": "No face was found in this picture."}
                 for number, crop in enumerate(picture.crops, start=1):
-                    name, *views = next(faces)
-                    row |= face_cells(number, crop) | answer_cells(model_names(models), views)
+                    name, *answers = next(faces)
+                    everybody = (*answers, np.mean(answers, axis=0))
+                    row |= face_cells(number, crop.box, crop.face)
+                    row |= answer_cells((*model_names(models), MEAN), everybody, VIEWS)
                     yield row | {"map": name if folder else None}
 
 

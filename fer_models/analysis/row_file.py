@@ -39,12 +39,13 @@ class RowFile:
         done: the `file` of each picture whose rows were all there at the start.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, type], settings: str) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, type], settings: str, count: str = "faces") -> None:
         """Opens or creates the file, and cuts off what a killed run left incomplete.
 
         Args:
             path: ends in one of SUFFIXES.
             columns, settings: see the functions of these names.
+            count: the column that says how many rows the file of a row has; 0 means one as well.
 
         Raises:
             RowFileError: the name ends otherwise, pyarrow is missing for Parquet, another run writes the file, or it
@@ -56,7 +57,7 @@ class RowFile:
             raise RowFileError(f"{path} does not end in {', '.join(SUFFIXES)}: one of them says how to write the rows.")
         if kind == ".parquet" and find_spec("pyarrow") is None:
             raise RowFileError(f"{path} needs the package pyarrow: pip install pyarrow. Or choose .csv or .jsonl.")
-        self.path, self._columns, self._settings = path, columns, settings
+        self.path, self._columns, self._settings, self._count = path, columns, settings, count
         self._lines = path.with_name(f"{path.name}.jsonl") if kind == ".parquet" else path
         self._is_csv = kind == ".csv"
         self._header = _to_csv(columns) if self._is_csv else b""
@@ -147,11 +148,11 @@ class RowFile:
                         raise self._foreign(self._lines, "something else")
                     break
                 row = self._from_csv(line) if self._is_csv else self._from_json(line)
-                if row is None or not str(row["faces"]).isdigit():
+                if row is None or not str(row[self._count]).isdigit():
                     raise self._foreign(self._lines, f"something else than a row of these columns in line {number}")
                 self._check_settings(self._lines, row["settings"])
                 seen += 1
-                if seen == max(1, int(row["faces"])):
+                if seen == max(1, int(row[self._count])):
                     self.done.add(row["file"])
                     end, seen = position, 0
         return end

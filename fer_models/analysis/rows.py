@@ -25,9 +25,9 @@ from hashlib import sha256
 
 import numpy as np
 
-from fer_models.analysis.crops import Crop
 from fer_models.architectures import MODELS, EmotionModel
 from fer_models.emotions import EMOTIONS
+from fer_models.faces import Face
 
 Row = dict[str, str | int | float | None]
 
@@ -45,10 +45,16 @@ def columns(models: Sequence[EmotionModel]) -> dict[str, type]:
     """The columns of the rows in their order, each with the type of its values: str, int or float. All may be None."""
     kinds: dict[str, type] = {"file": str, "faces": int, "face": int, "status": str, "reason": str}
     kinds |= dict.fromkeys(("left", "top", "right", "bottom", "roll", "score"), float)
-    for name in (*model_names(models), MEAN):
-        for view in VIEWS:
+    return kinds | answer_columns((*model_names(models), MEAN), VIEWS) | {"map": str, "settings": str}
+
+
+def answer_columns(names: Sequence[str], views: Sequence[str]) -> dict[str, type]:
+    """The columns of `answer_cells`."""
+    kinds: dict[str, type] = {}
+    for name in names:
+        for view in views:
             kinds |= {f"{name}_{view}answer": str} | {f"{name}_{view}{emotion}": float for emotion in EMOTIONS}
-    return kinds | {"map": str, "settings": str}
+    return kinds
 
 
 def settings(models: Sequence[EmotionModel], whole: bool = False, maps: str | None = None) -> str:
@@ -59,26 +65,36 @@ def settings(models: Sequence[EmotionModel], whole: bool = False, maps: str | No
         whole: as in `analyse`.
         maps: the method of the maps; None without maps.
     """
-    weights = [
-        f"{name} {model.sha256[:8] or 'untrained'}" for name, model in zip(model_names(models), models, strict=True)
-    ]
-    return "; ".join(["whole pictures" if whole else "detected faces", *weights, f"maps {maps or 'none'}"])
+    asked = "whole pictures" if whole else "detected faces"
+    return "; ".join([asked, *weights_in_words(models), f"maps {maps or 'none'}"])
 
 
-def face_cells(number: int, crop: Crop) -> Row:
-    """Where the face with this number is."""
-    sides = zip(("left", "top", "right", "bottom"), crop.box, strict=True)
+def weights_in_words(models: Sequence[EmotionModel]) -> list[str]:
+    """The name of each model and which weights it has."""
+    names = zip(model_names(models), models, strict=True)
+    return [f"{name} {model.sha256[:8] or 'untrained'}" for name, model in names]
+
+
+def face_cells(number: int, box: tuple[float, float, float, float], face: Face | None) -> Row:
+    """Where the face with this number is; `face` is None for a picture that was taken as one face."""
+    sides = zip(("left", "top", "right", "bottom"), box, strict=True)
     where: Row = {"face": number, **{side: round(float(pixel), 1) for side, pixel in sides}}
-    if crop.face is None:
+    if face is None:
         return where | {"status": "whole", "roll": 0.0}
-    return where | {"status": "face", "roll": round(crop.face.roll, 1), "score": round(crop.face.score, 4)}
+    return where | {"status": "face", "roll": round(face.roll, 1), "score": round(face.score, 4)}
 
 
-def answer_cells(names: Sequence[str], probabilities: Sequence[np.ndarray]) -> Row:
-    """What each of the M models of these names answers, and their mean; probabilities: M times float (2, 7)."""
+def answer_cells(names: Sequence[str], probabilities: Sequence[np.ndarray], views: Sequence[str]) -> Row:
+    """What each of M models answers in each of V ways of asking.
+
+    Args:
+        names: of the models, M.
+        probabilities: M times float (V, 7).
+        views: what the columns call the ways of asking, V.
+    """
     cells: Row = {}
-    for name, views in zip((*names, MEAN), (*probabilities, np.mean(probabilities, axis=0)), strict=True):
-        for view, values in zip(VIEWS, views, strict=True):
+    for name, answers in zip(names, probabilities, strict=True):
+        for view, values in zip(views, answers, strict=True):
             cells[f"{name}_{view}answer"] = EMOTIONS[int(values.argmax())]
             for emotion, value in zip(EMOTIONS, values.tolist(), strict=True):
                 cells[f"{name}_{view}{emotion}"] = round(value, 6)

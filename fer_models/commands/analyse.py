@@ -3,6 +3,7 @@
     python -m fer_models analyse photos/ --out rows.csv
     python -m fer_models analyse 'photos/**/*.jpg' archive.zip --models attn_cnn --maps maps/
     python -m fer_models analyse crops/ --whole --out rows.parquet
+    python -m fer_models analyse clip.mp4 --fps 5 --out timeline.csv
 
 The same command goes on where an earlier one ended. docs/command_line.md describes the columns.
 """
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
+from glob import has_magic
 from pathlib import Path
 
 import torch
@@ -24,6 +26,7 @@ from fer_models.analysis import Picture, Row, analyse, columns, open_pictures, s
 from fer_models.analysis.row_file import RowFile, RowFileError
 from fer_models.architectures import MODELS, EmotionModel, default_choice
 from fer_models.checkpoints import CheckpointError, default_weights_dir, load_model
+from fer_models.commands.analyse_clips import DEFAULT_FPS, analyse_clips, clips_among
 from fer_models.data.source import DataError
 from fer_models.explanations import METHODS
 
@@ -38,11 +41,16 @@ MAX_PROCESSES = 16  # by default: each takes about 300 MB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="pictures, folders, zip and tar archives, 'patterns'")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="pictures, folders, zip and tar archives, clips, 'patterns'"
+    )
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, metavar="NAME", help="default: the student paper's, as far as there"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet; default: print short lines")
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help=f"of clips: moments to look at per second; default: {DEFAULT_FPS:g}"
+    )
     parser.add_argument("--whole", action="store_true", help="each picture is one cropped face: find none in it")
     parser.add_argument("--maps", type=Path, metavar="DIR", help="also write each face's and model's heat map as PNG")
     parser.add_argument("--method", choices=METHODS, help=f"of the maps; default: {DEFAULT_METHOD}")
@@ -86,6 +94,10 @@ class _OptionsError(ValueError):
 
 def _analyse(options: argparse.Namespace) -> None:
     _check(options)
+    if clips := clips_among(options.paths, options.fps):
+        _check_clips(options, clips)
+        analyse_clips(clips, _load_models(options), options.fps or DEFAULT_FPS, options.out)
+        return
     with open_pictures(options.paths) as pictures:
         models = _load_models(options)
         if options.out is None:
@@ -110,11 +122,24 @@ def _check(options: argparse.Namespace) -> None:
         raise _OptionsError("PyTorch finds no GPU here: leave --device out, or install PyTorch for CUDA.")
     if options.processes < 0:
         raise _OptionsError(f"--processes is {options.processes}: give 0 or more.")
+    if options.fps is not None and not options.fps > 0:
+        raise _OptionsError(f"--fps is {options.fps:g}: give a number greater than 0.")
     if options.method and not options.maps:
         raise _OptionsError("--method is for maps: say with --maps where to write them.")
     options.method = options.method or DEFAULT_METHOD
     if options.maps:
         options.maps.mkdir(parents=True, exist_ok=True)
+
+
+def _check_clips(options: argparse.Namespace, clips: list[str]) -> None:
+    for clip in clips:
+        if not Path(clip).is_file():
+            raise _OptionsError(f"There is no file {clip}.")
+    others = [path for path in options.paths if not has_magic(path) and path not in clips]
+    if others:
+        raise _OptionsError(f"{clips[0]} is a clip and {others[0]} is not: give clips or pictures, in two commands.")
+    if options.whole or options.maps:
+        raise _OptionsError(f"--whole and --maps are for pictures, and {clips[0]} is a clip: leave them out.")
 
 
 def _load_models(options: argparse.Namespace) -> list[EmotionModel]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -10,11 +10,12 @@ from PIL import Image
 from fer_models.analysis.rows import MEAN
 from fer_models.architectures import EmotionModel
 from fer_models.data.images import to_grey48
+from fer_models.emotions import EMOTIONS
 from fer_models.explanations import METHODS, explain
 from fer_models.faces import crop_face
 from fer_models.inference import predict
 from fer_models.video.smoothing import smooth
-from fer_models.video.timeline import FaceMoment, Frame, Moment, TrackedFace
+from fer_models.video.timeline import AnsweredFace, FaceMoment, Frame, Moment, TrackedFace
 from fer_models.video.tracking import FaceTracker
 
 # Faces that the models are asked about together. Larger batches are hardly faster, and their answers come later.
@@ -43,6 +44,15 @@ class Track:
     smoothed: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time in which a person's answer is the same; `start` and `end` in seconds."""
+
+    start: float
+    end: float
+    emotion: str
+
+
 def analyse_clip(
     frames: Iterable[Frame],
     models: Sequence[EmotionModel],
@@ -50,7 +60,7 @@ def analyse_clip(
     method: str | None = None,
     pool: Executor | None = None,
     tracker: FaceTracker | None = None,
-) -> Iterator[Moment]:
+) -> Iterator[Moment[FaceMoment]]:
     """Follows the faces of a clip and asks each model about them, as they are (one view).
 
     Memory does not grow with the clip: frames are read one after the other, and moments are yielded batch by batch.
@@ -76,17 +86,37 @@ def analyse_clip(
     return _moments(frames, models, method, pool, tracker or FaceTracker())
 
 
-def tracks_of(moments: Sequence[Moment]) -> list[Track]:
+def tracks_of(moments: Sequence[Moment[AnsweredFace]]) -> list[Track]:
     """What each person shows over time, by number. A cut ends the memory of the smoothing."""
     cuts = np.cumsum([moment.is_cut for moment in moments])  # the number of the scene that each moment belongs to
-    found: dict[int, list[tuple[int, FaceMoment]]] = {}
+    found: dict[int, list[tuple[int, AnsweredFace]]] = {}
     for position, moment in enumerate(moments):
         for face in moment.faces:
             found.setdefault(face.number, []).append((position, face))
     return [_track(number, seen, moments, cuts) for number, seen in sorted(found.items())]
 
 
-def _track(number: int, seen: list[tuple[int, FaceMoment]], moments: Sequence[Moment], scenes: np.ndarray) -> Track:
+def stretches_of(track: Track, name: str) -> list[Stretch]:
+    """The stretches of a person's smoothed answers by one model, or MEAN; they end where the face was not found.
+
+    An answer lasts until the next moment, and the last one as long as those before it on average.
+    """
+    answers = track.smoothed[name].argmax(axis=1)
+    step = float(np.median(np.diff(track.times))) if len(track.times) > 1 else 0.0
+    found: list[Stretch] = []
+    for place, (time, answer) in enumerate(zip(track.times.tolist(), answers.tolist(), strict=True)):
+        is_next = place > 0 and track.moments[place] == track.moments[place - 1] + 1
+        emotion = EMOTIONS[answer]
+        if is_next:
+            found[-1] = replace(found[-1], end=time)
+        if is_next and found[-1].emotion == emotion:
+            found[-1] = replace(found[-1], end=time + step)
+        else:
+            found.append(Stretch(time, time + step, emotion))
+    return found
+
+
+def _track(number: int, seen: list[tuple[int, AnsweredFace]], moments: Sequence[Moment], scenes: np.ndarray) -> Track:
     positions = np.array([position for position, _ in seen])
     times = np.array([moments[position].time for position in positions])
     is_cut = np.diff(scenes[positions], prepend=scenes[positions[0]]) > 0
@@ -104,7 +134,7 @@ def _moments(
     method: str | None,
     pool: Executor | None,
     tracker: FaceTracker,
-) -> Iterator[Moment]:
+) -> Iterator[Moment[FaceMoment]]:
     batch: list[tuple[float, bool, list[_CutFace]]] = []
     for frame in frames:
         faces = [_CutFace.of(frame.picture, tracked) for tracked in tracker.follow(frame)]
@@ -137,7 +167,7 @@ def _answered(
     models: Sequence[EmotionModel],
     method: str | None,
     pool: Executor | None,
-) -> Iterator[Moment]:
+) -> Iterator[Moment[FaceMoment]]:
     """The moments of a batch, with what the models say."""
     pixels = [face.pixels for _, _, faces in batch for face in faces]
     run: Callable = pool.map if pool else map
@@ -153,7 +183,7 @@ def _answered(
             )
             tracked = face.tracked
             found.append(
-                FaceMoment(tracked.number, tracked.face, face.pixels, face.picture, probabilities, heatmaps, attention)
+                FaceMoment(tracked.number, tracked.face, probabilities, face.pixels, face.picture, heatmaps, attention)
             )
         yield Moment(time, is_cut, sorted(found, key=lambda face: face.number))
 

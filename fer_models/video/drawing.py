@@ -43,7 +43,7 @@ class Drawing:
 
 def with_drawings(
     frames: Iterable[Frame],
-    moments: Sequence[Moment],
+    moments: Sequence[Moment[FaceMoment]],
     tracks: Sequence[Track],
     *,
     model: str = MEAN,
@@ -79,7 +79,7 @@ def with_drawings(
         yield replace(frame, picture=draw(frame.picture, drawings))
 
 
-def faces_at(moments: Sequence[Moment], time: float) -> Iterator[tuple[int, FaceMoment, Square]]:
+def faces_at(moments: Sequence[Moment[FaceMoment]], time: float) -> Iterator[tuple[int, FaceMoment, Square]]:
     """The faces at any time: index of the nearest moment in which each one is, the face there, and its square now."""
     after = int(np.searchsorted([moment.time for moment in moments], time, side="right"))
     if after == 0:

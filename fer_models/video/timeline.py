@@ -1,6 +1,8 @@
 """What is known about a clip, moment by moment. A moment is a frame that was looked at; others are skipped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -35,26 +37,38 @@ class TrackedFace:
 
 
 @dataclass(frozen=True, eq=False)
-class FaceMoment(TrackedFace):
+class AnsweredFace(TrackedFace):
+    """A face in one frame, and what the models answer.
+
+    Attributes:
+        probabilities: float32 (7,) by the model's `checkpoint`; calibrated, of the face as it is (one view).
+    """
+
+    probabilities: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMoment(AnsweredFace):
     """What the models make of a face in one frame. The dictionaries are by the models' `checkpoint`.
 
     Attributes:
         pixels: uint8 (48, 48): the input of the models.
         picture: the same square, grey and upright, at up to PICTURE_SIDE pixels per side: to be looked at.
-        probabilities: float32 (7,) each, calibrated, of the face as it is (one view).
         heatmaps: float32 (h, w) each, as `Explanation.heatmap` of the model's own answer; empty without maps.
         attention: float32 (h', w') each, as `Explanation.spatial_attention`; without the models that have none.
     """
 
     pixels: np.ndarray
     picture: Image.Image
-    probabilities: dict[str, np.ndarray]
     heatmaps: dict[str, np.ndarray] = field(default_factory=dict)
     attention: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+SomeFace = TypeVar("SomeFace", bound=AnsweredFace, covariant=True)
+
+
 @dataclass(frozen=True, eq=False)
-class Moment:
+class Moment(Generic[SomeFace]):
     """A frame that was looked at.
 
     Attributes:
@@ -65,4 +79,4 @@ class Moment:
 
     time: float
     is_cut: bool
-    faces: list[FaceMoment]
+    faces: Sequence[SomeFace]
