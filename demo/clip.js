@@ -235,6 +235,7 @@ const makeFace = face => {
     ["mean", ...timeline.models.map(model => model.name)].forEach((row, index) => {
         const label = make("span", "clip-label", rows);
         label.textContent = row === "mean" ? "All models" : timeline.models.find(model => model.name === row).title;
+        make("small", "", label).dataset.row = row;
         const strip = make("div", row === "mean" ? "clip-strip mean" : "clip-strip", rows);
         strip.dataset.row = row;
         strip.append(document.createElementNS(SVG, "svg"));
@@ -257,6 +258,7 @@ const drawFace = (part, face) => {
     words.append(face.words);
     for (const strip of part.querySelectorAll(".clip-strip"))
         drawStrip(strip.firstChild, columns(face, strip.dataset.row), 0, timeline.duration);
+    for (const badge of part.querySelectorAll(".clip-label small")) badge.innerHTML = face.badges[badge.dataset.row] ?? "";
     const mean = columns(face, "mean");
     const stretches = runs(face.moments.length, (one, other) => isNext(face, one, other) && answerAt(mean.shares, one) === answerAt(mean.shares, other));
     writeAnswers(part.querySelector(".clip-words"), stretches, mean, 0, timeline.duration);

@@ -9,23 +9,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from threading import Event
+from threading import Event, Lock
 from typing import Any, BinaryIO
 
 import gradio as gr
+import numpy as np
 
 from demo.analysis import check_maps, explain_face
 from demo.cards import render_results
 from demo.clip_store import ClipStore, StoredClip
-from demo.example_pictures import EXAMPLE_CLIP
+from demo.example_pictures import EXAMPLE_CLIP, EXAMPLES
 from demo.model_choice import chosen_models
-from demo.photo import FaceCrop
+from demo.photo import FaceCrop, read_photo
 from demo.responses import NO_MODELS, Responses, errors_as_a_sentence
 from demo.retention import taken_upload
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
+from fer_models import explain
 from fer_models.faces import face_square, landmarks_in_crop
 from fer_models.video.analysis import analyse_clip
 from fer_models.video.reading import Clip, ClipError, open_clip
+from fer_models.video.steadiness import Steadiness, steadiness
 from fer_models.video.timeline import FaceMoment, Frame
 from fer_models.video.writing import preview
 
@@ -38,10 +41,14 @@ PER_SECOND, MOST_MOMENTS = 10, 300
 # The analysis of a clip ends after so many faces, all frames together, so that a crowd does not hold the queue.
 MOST_FACES = 1000
 
+# The example whose faces are compared with those of a clip, to tell whether maps jump.
+STRANGERS = "six-faces"
+
 # Seconds between two reports to the browser.
 REPORT_INTERVAL = 1.0
 
 TOO_LONG = f"The clip is longer than {MOST_SECONDS // 60} minutes; please cut it first."
+STOPPED = "Stopped before anything was analysed."
 NO_FACE = "No face was found in this clip."
 GONE = "This clip is no longer on the server, which forgets clips after ten minutes without use; please add it again."
 
@@ -85,6 +92,8 @@ class ClipResponses:
 
     def __init__(self, responses: Responses, store: ClipStore) -> None:
         self._responses, self._store = responses, store
+        self._others: dict[str, np.ndarray] = {}  # see `_strangers`
+        self._lock = Lock()
         self._running: dict[str, Event] = {}  # set to end a visitor's running analysis, by session
 
     def on_clip(self, asked: object, request: gr.Request) -> Iterator[Report]:
@@ -114,7 +123,7 @@ class ClipResponses:
             landmarks = landmarks_in_crop(square, face.face)
             crop = FaceCrop(face.picture, face.pixels, landmarks, square, face=face.face)
             responses = self._responses
-            models = {name: responses.models[name] for name in clip.models}
+            models = clip.models
             explained = list(explain_face(models, crop, None, None, FIRST_LAYER, DEFAULT_METHOD, responses.pool))
             number = responses.next_number()
             head = _heading(clip, position, face)
@@ -141,25 +150,21 @@ class ClipResponses:
         self._store.forget_visit(request.session_hash)
 
     def _analysed(self, wanted: Wanted, session: str, stop: Event) -> Iterator[Report]:
-        models = chosen_models(wanted.models, self._responses.models)
-        if not models:
+        names = chosen_models(wanted.models, self._responses.models)
+        if not names:
             yield _problem(NO_MODELS)
             return
-        if not wanted.upload and (example := self._store.example(models)):
+        if not wanted.upload and (example := self._store.example(names)):
             yield _report("done", example)
             return
         yield {"state": "reading"}
         with _opened_file(wanted.upload) as file, open_clip(file) as source:
             if source.duration and source.duration > MOST_SECONDS + 1:
                 raise ClipError(TOO_LONG)
-            clip = StoredClip(
-                session,
-                models,
-                source.size,
-                source.duration or 0.0,
-                min(PER_SECOND, MOST_MOMENTS / source.duration) if source.duration else PER_SECOND,
-                preview(source),
-            )
+            content, duration = _read(source, stop)
+            per_second = min(PER_SECOND, MOST_MOMENTS / duration) if duration else PER_SECOND
+            models = {name: self._responses.models[name] for name in names}
+            clip = StoredClip(session, models, source.size, duration, per_second, content)
             self._store.add(clip)
             yield from self._growing(clip, source, stop)
         if not wanted.upload and not clip.was_stopped:
@@ -167,19 +172,16 @@ class ClipResponses:
 
     def _growing(self, clip: StoredClip, source: Clip, stop: Event) -> Iterator[Report]:
         """Analyses an open clip into a stored one."""
-        models = [self._responses.models[name] for name in clip.models]
         faces = read = 0
 
         def frames() -> Iterator[Frame]:
             nonlocal read
             for read, frame in enumerate(source.frames(clip.per_second), start=1):
-                if frame.time > MOST_SECONDS:
-                    return
                 yield frame
 
         start = reported = time.monotonic()
         yield _report("running", clip)
-        for moment in analyse_clip(frames(), models, method=DEFAULT_METHOD, pool=self._responses.pool):
+        for moment in analyse_clip(frames(), [*clip.models.values()], method=DEFAULT_METHOD, pool=self._responses.pool):
             clip.add(moment)
             faces += len(moment.faces)
             clip.was_stopped = stop.is_set() or faces > MOST_FACES
@@ -191,8 +193,30 @@ class ClipResponses:
                 reported = time.monotonic()
                 left = (reported - start) * (clip.duration / (moment.time + 1 / clip.per_second) - 1)
                 yield _report("running", clip, left=max(0, ceil(left)))
+        clip.steadiness = self._steadiness(clip)
         clip.is_done = True
         yield _report("done", clip, sentence=_closing_words(clip, faces, source.problem))
+
+    def _steadiness(self, clip: StoredClip) -> dict[int, dict[str, Steadiness]]:
+        """How steady each model's heat map of each face is."""
+        found: dict[int, dict[str, Steadiness]] = {}
+        for number in sorted({face.number for moment in clip.moments for face in moment.faces}):
+            faces = [face for moment in clip.moments for face in moment.faces if face.number == number]
+            found[number] = {
+                name: steadiness(np.stack([face.heatmaps[name] for face in faces]), self._strangers(name))
+                for name in clip.models
+            }
+        return found
+
+    def _strangers(self, name: str) -> np.ndarray:
+        """A model's heat maps of different faces, (N, h, w): those in the page's example with several."""
+        with self._lock:
+            if name not in self._others:
+                model = self._responses.models[name]
+                faces = [crop.pixels for crop in read_photo(EXAMPLES[STRANGERS].path).faces]
+                explained = explain(model, faces, method=DEFAULT_METHOD, stage=model.last_layer)
+                self._others[name] = np.stack([each.heatmap for each in explained])
+            return self._others[name]
 
     def _chosen(self, asked: object) -> tuple[StoredClip, int, FaceMoment] | str:
         """The clip, the moment and the face that the browser asks for, or what to say where there is none."""
@@ -227,6 +251,22 @@ def _opened_file(upload: str) -> Iterator[BinaryIO]:
         file = path.open("rb")
     with file:
         yield file
+
+
+def _read(source: Clip, stop: Event) -> tuple[bytes, float]:
+    """The preview of a clip, and its length in seconds, which its file may not tell or tell wrongly."""
+    duration = 0.0
+
+    def check(seconds: float, total: float | None) -> None:
+        nonlocal duration
+        if stop.is_set():
+            raise ClipError(STOPPED)
+        if seconds > MOST_SECONDS + 1:
+            raise ClipError(TOO_LONG)
+        duration = seconds
+
+    content = preview(source, check)
+    return content, duration
 
 
 def _report(state: str, clip: StoredClip, **more: object) -> Report:

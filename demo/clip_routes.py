@@ -3,6 +3,7 @@
 Each names a clip by its token. No answer may be stored anywhere on its way, and none comes from the disk.
 """
 
+import csv
 import io
 import re
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from fer_models.analysis.rows import MEAN
 from fer_models.video.analysis import tracks_of
 from fer_models.video.drawing import SCALES, with_drawings
 from fer_models.video.reading import open_clip
-from fer_models.video.table import table_of
+from fer_models.video.table import columns, rows, settings
 from fer_models.video.writing import ClipWriter
 
 HEADERS = {"Cache-Control": "no-store"}
@@ -68,9 +69,13 @@ def maps_json(request: Request, clip: StoredClip) -> Response:
 
 @_of_clip
 def timeline_csv(request: Request, clip: StoredClip) -> Response:
-    """All probabilities, a row for each face in each moment."""
-    moments = list(clip.moments)
-    return _file(table_of(moments, tracks_of(moments)).encode(), "text/csv", "fer-lens-timeline.csv")
+    """All probabilities, a row for each face in each moment, see `fer_models.video.table`."""
+    models = [*clip.models.values()]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns(models), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows("clip", list(clip.moments), models, settings(models, clip.per_second)))
+    return _file(text.getvalue().encode(), "text/csv", "fer-lens-timeline.csv")
 
 
 @_of_clip
@@ -92,7 +97,7 @@ def overlay_mp4(request: Request, clip: StoredClip) -> Response:
         scale = max(source.size) / max(clip.size)
         drawn = with_drawings(source.frames(), moments, tracks_of(moments), model=model, maps=kind, scale=scale)
         for frame in drawn:
-            writer.write(frame)
+            writer.write(frame.picture, frame.time)
     return _file(content.getvalue(), "video/mp4", "fer-lens-clip.mp4")
 
 

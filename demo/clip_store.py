@@ -5,11 +5,13 @@ A clip is found by its token alone, which nobody can guess: the page that starte
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
-from fer_models.video.timeline import Moment
+from fer_models import EmotionModel
+from fer_models.video.steadiness import Steadiness
+from fer_models.video.timeline import FaceMoment, Moment
 
 # All clips together: the one that was used least recently goes when there are more, and each when it was not used for
 # so many seconds.
@@ -21,25 +23,27 @@ class StoredClip:
     """A clip, which grows while it is analysed.
 
     Attributes:
-        session: of the visitor whose clip it is; None for the example, which belongs to everybody.
-        models: names of the models that are asked.
+        session: of the visitor whose clip it is; None for the example when it is done, which belongs to everybody.
+        models: that are asked, by name.
         size: width and height in pixels, to which all positions refer.
         duration: in seconds.
         per_second: how many frames are looked at per second.
         preview: a small, silent H.264 file.
         moments: what is known so far.
+        steadiness: of the heat maps of each face, by its number and by model; once all is known.
         is_done: whether nothing more will come.
         was_stopped: whether that is before its end.
         token: names the clip in addresses.
     """
 
     session: str | None
-    models: tuple[str, ...]
+    models: Mapping[str, EmotionModel]
     size: tuple[int, int]
     duration: float
     per_second: float
     preview: bytes
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[Moment[FaceMoment]] = field(default_factory=list)
+    steadiness: dict[int, dict[str, Steadiness]] = field(default_factory=dict)
     is_done: bool = False
     was_stopped: bool = False
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -49,7 +53,7 @@ class StoredClip:
     def __post_init__(self) -> None:
         self.bytes_used = len(self.preview)
 
-    def add(self, moment: Moment) -> None:
+    def add(self, moment: Moment[FaceMoment]) -> None:
         """Appends what is known of the next frame."""
         self.moments.append(moment)
         for face in moment.faces:
@@ -97,12 +101,12 @@ class ClipStore:
             return clip
 
     def example(self, models: tuple[str, ...]) -> StoredClip | None:
-        """The example as these models see it, if all of it has been analysed before."""
+        """The example as the models with these names see it, if it has been analysed before."""
         with self._lock:
             found = [
                 clip
                 for clip in self._clips.values()
-                if clip.session is None and clip.models == models and clip.is_done
+                if clip.session is None and tuple(clip.models) == models
             ]
         return self.get(found[0].token) if found else None
 

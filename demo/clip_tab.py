@@ -5,16 +5,17 @@ from typing import Any
 
 import gradio as gr
 
-from demo.clip_responses import MEGABYTES, MOST_SECONDS, PER_SECOND, ClipResponses
+from demo.clip_responses import MEGABYTES, MOST_MOMENTS, MOST_SECONDS, PER_SECOND, ClipResponses
 from demo.emotion_colours import colour_variables, render_legend
 from demo.markup import in_words
 from demo.responses import WAITING
 from fer_models import EMOTIONS
 from fer_models.explanations.overlays import OPACITY, PALETTE
 
+MARKS = """<span class="differ"><i></i>the models disagree</span><span class="cut"><i></i>cut</span>"""
 HOW = f"""\
-{PER_SECOND} frames per second are looked at, fewer in clips of more than half a minute. Each model is asked about the \
-face as it is."""
+{PER_SECOND} frames per second are looked at, fewer in a clip of more than {MOST_MOMENTS // PER_SECOND} seconds. Faces \
+are found and followed, and the models that are ticked in the tab Analyse are asked about each, as it is."""
 PRIVACY = """\
 The clip is deleted from the server’s disk as soon as it is read. A small copy without sound stays in memory to be \
 played, until you leave this page or ten minutes after you last used it."""
@@ -48,7 +49,7 @@ TAB = f"""
       </div>
     </div>
     <div class="clip-times">
-      <div class="clip-head">{render_legend()}
+      <div class="clip-head">{render_legend(MARKS)}
         <div class="chips" role="group" aria-label="Answers"><button type="button" data-clip-mode="smoothed" aria-pressed="true">smoothed</button><button type="button" data-clip-mode="raw" aria-pressed="false">frame by frame</button></div>
       </div>
       <div data-clip="faces"></div>

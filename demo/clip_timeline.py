@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from demo.clip_store import StoredClip
-from demo.clip_words import describe
+from demo.clip_words import describe, render_steadiness
 from fer_models.analysis.rows import MEAN
 from fer_models.architectures import model_title
 from fer_models.explanations.overlays import data_url
@@ -41,7 +41,7 @@ def timeline(clip: StoredClip) -> dict[str, Any]:
         "models": [
             {"name": name, "title": model_title(name), "maps": _kinds(tracks, moments, name)} for name in clip.models
         ],
-        "faces": [_face(track, moments, clip.models, step, analysed) for track in tracks],
+        "faces": [_face(track, clip, moments, step, analysed) for track in tracks],
     }
 
 
@@ -73,7 +73,7 @@ def maps(clip: StoredClip, model: str, kind: str) -> dict[str, Any]:
     }
 
 
-def _kinds(tracks: Sequence[Track], moments: Sequence[Moment], model: str) -> list[str]:
+def _kinds(tracks: Sequence[Track], moments: Sequence[Moment[FaceMoment]], model: str) -> list[str]:
     """The kinds of maps that a model has."""
     if not tracks:
         return []
@@ -82,7 +82,7 @@ def _kinds(tracks: Sequence[Track], moments: Sequence[Moment], model: str) -> li
 
 
 def _face(
-    track: Track, moments: Sequence[Moment], models: Sequence[str], step: float, analysed: float
+    track: Track, clip: StoredClip, moments: Sequence[Moment[FaceMoment]], step: float, analysed: float
 ) -> dict[str, Any]:
     faces = [_of(moments, track, place) for place in range(len(track.moments))]
     squares = [face_square(face.picture, face.face) for face in faces]
@@ -91,19 +91,22 @@ def _face(
         "number": track.number,
         "colour": COLOURS[(track.number - 1) % len(COLOURS)],
         "picture": data_url(surest.picture),
-        "words": describe(track, models, step, analysed),
+        "words": describe(track, [*clip.models], step, analysed),
         "moments": track.moments.tolist(),
         "squares": [
             [*np.round(square.centre, 1).tolist(), int(square.side), round(float(square.roll), 1)] for square in squares
         ],
         "rows": {
             name: {"smoothed": _thousandths(track.smoothed[name]), "raw": _thousandths(track.probabilities[name])}
-            for name in (MEAN, *models)
+            for name in (MEAN, *clip.models)
+        },
+        "badges": {
+            name: render_steadiness(found) for name, found in clip.steadiness.get(track.number, {}).items()
         },
     }
 
 
-def _of(moments: Sequence[Moment], track: Track, place: int) -> FaceMoment:
+def _of(moments: Sequence[Moment[FaceMoment]], track: Track, place: int) -> FaceMoment:
     return next(face for face in moments[track.moments[place]].faces if face.number == track.number)
 
 

@@ -1,14 +1,15 @@
-"""What a face shows over time, in one or two plain sentences."""
+"""What a face shows over time, in one or two plain sentences, and whether its maps are steady."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from demo.markup import all_of, listed, percent
+from demo.markup import all_of, listed, percent, term
 from fer_models import EMOTIONS
 from fer_models.analysis.rows import MEAN
 from fer_models.video.analysis import Track
+from fer_models.video.steadiness import Steadiness
 
 # An emotion is named if it lasts for at least so many seconds, and at most so many stretches of others are.
 LASTS, MOST_NAMED = 0.4, 3
@@ -50,6 +51,17 @@ def describe(track: Track, models: Sequence[str], step: float, duration: float) 
         agree = agreement(track, models)
         sentences.append(f"{all_of(len(models))} models agree {percent(float(agree.mean()))} of the time.")
     return " ".join(sentences)
+
+
+def render_steadiness(found: Steadiness | None) -> str:
+    """A mark for a heat map that jumps, as HTML; nothing for one that does not."""
+    if found is None or not found.jumps:
+        return ""
+    return term(
+        "its map jumps",
+        f"From one frame to the next, its heat map changes much: rank correlation {found.neighbours:z.2f}, where the "
+        f"maps of different faces have {found.strangers:z.2f}. Do not believe a map that jumps while the face is still.",
+    )
 
 
 def agreement(track: Track, models: Sequence[str]) -> np.ndarray:

@@ -12,7 +12,7 @@ def colour_variables() -> str:
     return "; ".join(f"--{emotion}: {colour}" for emotion, colour in COLOURS.items())
 
 
-def render_legend() -> str:
-    """Which colour is which emotion, as HTML."""
+def render_legend(marks: str = "") -> str:
+    """Which colour is which emotion, as HTML, followed by the keys of other marks."""
     keys = "".join(f'<span><i style="background: {colour}"></i>{emotion}</span>' for emotion, colour in COLOURS.items())
-    return f'<p class="emotion-keys">{keys}</p>'
+    return f'<p class="emotion-keys">{keys}{marks}</p>'

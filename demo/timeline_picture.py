@@ -43,14 +43,14 @@ def _figure(clip: StoredClip, moments: list[Moment], tracks: list[Track]) -> Fig
     figure = Figure(figsize=(10, 0.8 + max(1, len(tracks)) * (0.5 + 0.27 * sum(heights))), layout="constrained")
     parts = figure.subfigures(len(tracks), 1, squeeze=False)[:, 0] if tracks else []
     for part, track in zip(parts, tracks, strict=True):
-        part.suptitle(f"Face {track.number}. {describe(track, clip.models, step, end)}", x=0.01, ha="left", size=9)
+        part.suptitle(f"Face {track.number}. {describe(track, [*clip.models], step, end)}", x=0.01, ha="left", size=9)
         grid = part.subplots(len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, name in zip(grid, rows, strict=True):
             _draw(axes, track, name, step)
             for moment in moments:
                 if moment.is_cut:
                     axes.axvline(moment.time, color="black", linestyle=(0, (4, 3)), linewidth=1)
-        differ = track.times[~agreement(track, clip.models)]
+        differ = track.times[~agreement(track, [*clip.models])]
         grid[0].bar(differ, 0.06, step, bottom=1.04, align="edge", color="#b45309", clip_on=False)
         grid[-1].set(xlim=(0, end), xlabel="seconds; brown marks: the models disagree")
     keys = [Patch(color=colour, label=emotion) for emotion, colour in COLOURS.items()]
