@@ -44,6 +44,12 @@ UPRIGHT, QUARTERS, EIGHTHS = (0,), (90, 180, 270), (45, 135, 225, 315)
 # too little of a tilt: three quarters of it in this crop, less in smaller ones.
 LEVEL_SIDE, LEVEL_MARGIN = 320, 1.6
 
+# How far from the middle of this crop the face may be, in units of its square's side.
+LEVEL_REACH = 0.25
+
+# The same for a face that is followed through a clip: it has moved since the frame before, and there is less time.
+FOLLOWED_SIDE, FOLLOWED_REACH = 192, 0.5
+
 # A face that is tilted by more than MAX_TILT degrees is cropped upright (FER-2013's faces are tilted a little, too).
 # The tilt is measured until at most SETTLED degrees are left, but not more than ROUNDS times.
 MAX_TILT, SETTLED, ROUNDS = 10.0, 4.0, 8
@@ -88,6 +94,36 @@ def find_faces(image: Image.Image, progress: Progress | None = None) -> list[Fac
     if any(_is_turned(face) for face in faces):  # then a doubtful upright face is rather something else
         faces = [face for face in faces if face.score >= TURNED_THRESHOLD]
     return sorted(faces, key=lambda face: face.area, reverse=True)
+
+
+def find_new_faces(image: Image.Image, known: list[Face], thoroughly: bool) -> list[Face]:
+    """Finds faces in a frame of a clip, at a fraction of the cost of `find_faces`. Thread-safe.
+
+    Args:
+        image: an RGB picture.
+        known: the faces in it that have been found already; those that overlap them are left out.
+        thoroughly: whether to search at the finer size as well, and for people who lie if there are no others.
+    """
+    coarse, coarse_scale = _reduced(image, SEARCH_SIDES[0] / max(image.size))
+    whole, scale = _reduced(image, SEARCH_SIDES[-1] / max(image.size)) if thoroughly else (coarse, coarse_scale)
+    found = [_scaled(face, 1 / scale) for face in _search(whole, 0)]
+    if thoroughly and not found and not known:
+        found = _surest([_scaled(face, 1 / coarse_scale) for turn in QUARTERS for face in _search(coarse, turn)])
+    return [levelled for face in _not_among(known, found) if (levelled := _levelled(image, face))]
+
+
+def find_again(image: Image.Image, faces: list[Face]) -> list[Face]:
+    """Finds faces of the frame before in an RGB picture, each near its old place. Thread-safe.
+
+    Args:
+        image: an RGB picture.
+        faces: as they are expected. Each is looked for in a crop that is turned upright by its roll.
+
+    Returns:
+        Those that were found, each once and with the roll of its crop.
+    """
+    seen = [_seen_again(image, face, face.roll, FOLLOWED_SIDE, FOLLOWED_REACH) for face in faces]
+    return _surest([face for face in seen if face])
 
 
 def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
@@ -166,20 +202,22 @@ def _levelled(image: Image.Image, face: Face) -> Face | None:
     return replace(face, score=max(face.score, upright.score)) if is_hardly_tilted else upright
 
 
-def _seen_again(image: Image.Image, face: Face, roll: float) -> Face | None:
+def _seen_again(
+    image: Image.Image, face: Face, roll: float, side: int = LEVEL_SIDE, reach: float = LEVEL_REACH
+) -> Face | None:
     """The surest face in the middle of a crop around `face` that is turned upright by `roll`, with that roll."""
     around = Square(face.centre, round(LEVEL_MARGIN * face_square(image, face).side), roll)
-    middle = np.full(2, LEVEL_SIDE / 2)
-    quarter_of_the_face = LEVEL_SIDE / LEVEL_MARGIN / 4
+    resample = Image.Resampling.BICUBIC if side == LEVEL_SIDE else Image.Resampling.BILINEAR
+    middle = np.full(2, side / 2)
     seen = [
         other
-        for other in _detect(crop_square(image, around, LEVEL_SIDE))
-        if np.abs(other.centre - middle).max() < quarter_of_the_face
+        for other in _detect(crop_square(image, around, side, resample))
+        if np.abs(other.centre - middle).max() < reach * side / LEVEL_MARGIN
     ]
     if not seen:
         return None
     surest = max(seen, key=lambda other: other.score)
-    return _turned(_scaled(surest, around.side / LEVEL_SIDE), np.full(2, around.side / 2), around)
+    return _turned(_scaled(surest, around.side / side), np.full(2, around.side / 2), around)
 
 
 def _detect(image: Image.Image) -> list[Face]:

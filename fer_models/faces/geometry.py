@@ -1,6 +1,7 @@
 """Where a face is in a picture, and the square that places it as in FER-2013."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -81,7 +82,12 @@ def face_square(image: Image.Image, face: Face | None) -> Square:
     return Square(face.centre + offset @ _axes(face.roll), side, face.roll)
 
 
-def crop_square(image: Image.Image, square: Square, side: int | None = None) -> Image.Image:
+def crop_square(
+    image: Image.Image,
+    square: Square,
+    side: int | None = None,
+    resample: Literal[Image.Resampling.BILINEAR, Image.Resampling.BICUBIC] = Image.Resampling.BICUBIC,
+) -> Image.Image:
     """Cuts out a square, turned upright. Beyond the picture, the pixels at its edge are repeated.
 
     Args:
@@ -89,12 +95,13 @@ def crop_square(image: Image.Image, square: Square, side: int | None = None) -> 
         square: what to cut out.
         side: pixels per side of the result; by default, those of the square. A square that is not turned is copied
             pixel by pixel at its own size.
+        resample: bilinear takes a third of the time.
     """
     side = side or square.side
     if square.roll == 0 and side == square.side:
         left, top = np.rint(square.centre - side / 2).astype(int)
         return _region(image, left, top, side, side)
-    # The part of the picture that holds the turned square, then one bicubic sampling of it.
+    # The part of the picture that holds the turned square, then one sampling of it.
     reach = square.side / 2 * np.abs(square.axes).sum(axis=0) + 2
     left, top = np.floor(square.centre - reach).astype(int)
     width, height = np.ceil(2 * reach).astype(int) + 1
@@ -103,7 +110,7 @@ def crop_square(image: Image.Image, square: Square, side: int | None = None) -> 
     matrix = scale * square.axes.T  # from pixels of the result to pixels of the part
     shift = square.centre - (left, top) - matrix @ np.full(2, side / 2)
     coefficients = np.column_stack([matrix, shift]).ravel().tolist()
-    return part.transform((side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+    return part.transform((side, side), Image.Transform.AFFINE, coefficients, resample)
 
 
 def crop_face(image: Image.Image, face: Face | None) -> Image.Image:
