@@ -6,22 +6,24 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import fer_models.analysis.rows
+import fer_models.video.table
 from fer_models import create_model
-from fer_models.analysis import columns
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/command_line.md").read_text(encoding="utf-8")
 
 
-def test_it_describes_the_columns_as_the_code_does() -> None:
-    table = re.findall(r"^\|.*\|$", fer_models.analysis.rows.__doc__ or "", re.MULTILINE)
+@pytest.mark.parametrize("module", [fer_models.analysis.rows, fer_models.video.table], ids=["pictures", "clips"])
+def test_it_describes_the_columns_as_the_code_does(module: ModuleType) -> None:
+    table = re.findall(r"^\|.*\|$", module.__doc__ or "", re.MULTILINE)
     assert len(table) > 10 and "\n".join(table) in GUIDE
     documented = set(re.findall(r"`([a-z]+)`", " ".join(line.split("|")[1] for line in table)))
-    plain = {name for name in columns([create_model("attn_cnn")]) if not re.match("attn_cnn_|mean_", name)}
+    plain = {name for name in module.columns([create_model("attn_cnn")]) if not re.match("attn_cnn_|mean_", name)}
     assert documented == plain
 
 

@@ -137,8 +137,9 @@ def _moments(
 ) -> Iterator[Moment[FaceMoment]]:
     batch: list[tuple[float, bool, list[_CutFace]]] = []
     for frame in frames:
-        faces = [_CutFace.of(frame.picture, tracked) for tracked in tracker.follow(frame)]
-        batch.append((frame.time, tracker.is_cut, faces))
+        observation = tracker.observe(frame)
+        faces = [_CutFace.of(frame.picture, tracked) for tracked in tracker.associate(observation)]
+        batch.append((frame.time, observation.is_cut, faces))
         if sum(len(faces) for _, _, faces in batch) >= BATCH or len(batch) >= 4 * BATCH:
             yield from _answered(batch, models, method, pool)
             batch = []
