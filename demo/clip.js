@@ -162,7 +162,7 @@ document.addEventListener("fer-lens:clip-report", ({detail: report}) => {
     }
     if (report.state === "running") {
         const left = report.left === undefined ? "" : `; ${report.left} s left`;
-        setState("running", `Looking at ${report.perSecond} frames per second${left} …`, timeline ? timeline.analysed / timeline.duration : 0);
+        setState("running", `Looking at ${report.perSecond} frames per second${left} …`, report.share ?? 0);
     } else {
         setState("done");
         complain(report.sentence ?? "");

@@ -191,8 +191,8 @@ class ClipResponses:
             if len(clip.moments) == read and time.monotonic() - reported > REPORT_INTERVAL:
                 self._store.make_room()
                 reported = time.monotonic()
-                left = (reported - start) * (clip.duration / (moment.time + 1 / clip.per_second) - 1)
-                yield _report("running", clip, left=max(0, ceil(left)))
+                share = min(1, (moment.time + 1 / clip.per_second) / clip.duration)
+                yield _report("running", clip, share=share, left=ceil((reported - start) * (1 / share - 1)))
         clip.steadiness = self._steadiness(clip)
         clip.is_done = True
         yield _report("done", clip, sentence=_closing_words(clip, faces, source.problem))

@@ -7,10 +7,13 @@ import gradio as gr
 
 from demo.clip_responses import MEGABYTES, MOST_MOMENTS, MOST_SECONDS, PER_SECOND, ClipResponses
 from demo.emotion_colours import colour_variables, render_legend
+from demo.example_pictures import EXAMPLE_CLIP
 from demo.markup import in_words
+from demo.photo_view import thumbnail
 from demo.responses import WAITING
 from fer_models import EMOTIONS
 from fer_models.explanations.overlays import OPACITY, PALETTE
+from fer_models.video.reading import open_clip
 
 MARKS = """<span class="differ"><i></i>the models disagree</span><span class="cut"><i></i>cut</span>"""
 HOW = f"""\
@@ -28,7 +31,7 @@ TAB = f"""
     <div class="buttons" role="group" aria-label="A clip">
       <label class="button primary"><input type="file" accept="video/*,image/gif,.mkv,.avi" class="unseen" data-clip="file">Try your clip</label>
       <button type="button" data-clip="record">Record</button>
-      <button type="button" data-clip="example">Example</button>
+      <button type="button" data-clip="example"><img src="THUMBNAIL" alt="">Example</button>
     </div>
     <p class="clip-small">At most {in_words(MOST_SECONDS // 60)} minutes and {MEGABYTES} MB.</p>
     <details><summary>How, and what is kept</summary><p>{HOW}</p><p>{PRIVACY}</p></details>
@@ -84,7 +87,9 @@ def build_clip_tab(responses: ClipResponses) -> None:
     def part(value: object, script: str | None, name: str, **options: Any) -> gr.HTML:
         return gr.HTML(value, apply_default_css=False, js_on_load=script, elem_id=name, **options)
 
-    part(TAB, SCRIPT, "clip")
+    with open_clip(EXAMPLE_CLIP) as example:
+        first = next(example.frames())
+    part(TAB.replace("THUMBNAIL", thumbnail(first.picture)), SCRIPT, "clip")
     cards = part("", HEAR.format(name="clip-cards"), "clip-cards")
     wanted = part({}, TELL.format(name="clip-wanted"), "clip-wanted", html_template="")
     report = part({}, HEAR.format(name="clip-report"), "clip-report", html_template="")

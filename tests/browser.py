@@ -169,9 +169,11 @@ class Page:
     def upload(self, path: Path) -> None:
         self.one("[data-file]").send_keys(str(path))
 
-    def hand_over(self, place: str, kind: str, name: str, content: str = "", size: int = 0) -> None:
+    def hand_over(
+        self, place: str, kind: str, name: str, content: str = "", size: int = 0, type: str = "image/jpeg"
+    ) -> None:
         """Pastes or drops a file: base64 `content`, or `size` zeros."""
-        self.script(HAND_OVER, place, kind, name, "image/jpeg", content, size)
+        self.script(HAND_OVER, place, kind, name, type, content, size)
 
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()

@@ -24,23 +24,9 @@ from fer_models.analysis.rows import MEAN
 from fer_models.video.analysis import Track
 from fer_models.video.reading import open_clip
 from fer_models.video.steadiness import Steadiness
-from fer_models.video.writing import ClipWriter
-from tests.helpers import PORTRAIT, sure_of, tiny_models, words
+from tests.helpers import made_clip, sure_of, tiny_models, words
 
 VISITOR = SimpleNamespace(session_hash="visitor")
-
-
-def made_clip(seconds: float = 0.6, with_face: bool = True, per_second: int = 10) -> bytes:
-    """A portrait that moves to the right, or nothing but colour."""
-    portrait = Image.open(PORTRAIT).convert("RGB").resize((160, 160))
-    content = io.BytesIO()
-    with ClipWriter(content, (320, 180)) as writer:
-        for frame in range(round(seconds * per_second)):
-            picture = Image.new("RGB", (320, 180), "seagreen")
-            if with_face:
-                picture.paste(portrait, (40 + 5 * frame, 10))
-            writer.write(picture, frame / per_second)
-    return content.getvalue()
 
 
 @pytest.fixture
