@@ -221,7 +221,7 @@ const draw = () => {
         drawFace(part, face);
     }
     fillMaps();
-    drawOver();
+    showTime(now());
 };
 const makeFace = face => {
     const part = make("section", "clip-face", find("faces"));

@@ -176,7 +176,8 @@ class ClipResponses:
 
         def frames() -> Iterator[Frame]:
             nonlocal read
-            for read, frame in enumerate(source.frames(clip.per_second), start=1):
+            for frame in source.frames(clip.per_second):
+                read += 1
                 yield frame
 
         start = reported = time.monotonic()
@@ -266,7 +267,7 @@ def _read(source: Clip, stop: Event) -> tuple[bytes, float]:
         duration = seconds
 
     content = preview(source, check)
-    return content, duration
+    return content, max(duration, min(source.duration or 0.0, duration + 1))  # the last frame lasts a little, too
 
 
 def _report(state: str, clip: StoredClip, **more: object) -> Report:

@@ -103,11 +103,7 @@ class ClipStore:
     def example(self, models: tuple[str, ...]) -> StoredClip | None:
         """The example as the models with these names see it, if it has been analysed before."""
         with self._lock:
-            found = [
-                clip
-                for clip in self._clips.values()
-                if clip.session is None and tuple(clip.models) == models
-            ]
+            found = [clip for clip in self._clips.values() if clip.session is None and tuple(clip.models) == models]
         return self.get(found[0].token) if found else None
 
     def forget(self, token: str) -> None:

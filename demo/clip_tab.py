@@ -29,7 +29,8 @@ TAB = f"""
   <div class="clip-drop">
     <p class="clip-lead"><b>Drop a clip here</b> to see which emotion the models see in each face, and when.</p>
     <div class="buttons" role="group" aria-label="A clip">
-      <label class="button primary"><input type="file" accept="video/*,image/gif,.mkv,.avi" class="unseen" data-clip="file">Try your clip</label>
+      <label class="button primary"><input type="file" accept="video/*,image/gif,.mkv,.avi" class="unseen"
+        data-clip="file">Try your clip</label>
       <button type="button" data-clip="record">Record</button>
       <button type="button" data-clip="example"><img src="THUMBNAIL" alt="">Example</button>
     </div>
@@ -44,7 +45,10 @@ TAB = f"""
   </div>
   <div class="clip-stage" data-clip="stage" hidden>
     <div class="clip-player">
-      <div class="clip-frame"><video muted playsinline preload="auto" data-clip="video" aria-label="The clip"></video><canvas data-clip="canvas" aria-hidden="true"></canvas></div>
+      <div class="clip-frame">
+        <video muted playsinline preload="auto" data-clip="video" aria-label="The clip"></video>
+        <canvas data-clip="canvas" aria-hidden="true"></canvas>
+      </div>
       <div class="clip-controls">
         <button type="button" class="clip-play" data-clip="play" aria-label="Play"></button>
         <output data-clip="time"></output>
@@ -53,12 +57,17 @@ TAB = f"""
     </div>
     <div class="clip-times">
       <div class="clip-head">{render_legend(MARKS)}
-        <div class="chips" role="group" aria-label="Answers"><button type="button" data-clip-mode="smoothed" aria-pressed="true">smoothed</button><button type="button" data-clip-mode="raw" aria-pressed="false">frame by frame</button></div>
+        <div class="chips" role="group" aria-label="Answers">
+          <button type="button" data-clip-mode="smoothed" aria-pressed="true">smoothed</button>
+          <button type="button" data-clip-mode="raw" aria-pressed="false">frame by frame</button>
+        </div>
       </div>
       <div data-clip="faces"></div>
       <p class="clip-small" data-clip="hint">Click on a strip to see that frame with every model’s map.</p>
       <div class="downloads" role="group" aria-label="Download this timeline"><span>Download</span>
-        <button type="button" data-clip-file="overlay.mp4">clip with boxes</button><button type="button" data-clip-file="timeline.png">picture</button><button type="button" data-clip-file="timeline.csv">CSV</button>
+        <button type="button" data-clip-file="overlay.mp4">clip with boxes</button>
+        <button type="button" data-clip-file="timeline.png">picture</button>
+        <button type="button" data-clip-file="timeline.csv">CSV</button>
         <span data-clip="making" role="status"></span></div>
     </div>
   </div>

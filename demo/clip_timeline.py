@@ -100,9 +100,7 @@ def _face(
             name: {"smoothed": _thousandths(track.smoothed[name]), "raw": _thousandths(track.probabilities[name])}
             for name in (MEAN, *clip.models)
         },
-        "badges": {
-            name: render_steadiness(found) for name, found in clip.steadiness.get(track.number, {}).items()
-        },
+        "badges": {name: render_steadiness(found) for name, found in clip.steadiness.get(track.number, {}).items()},
     }
 
 

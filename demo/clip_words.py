@@ -59,8 +59,8 @@ def render_steadiness(found: Steadiness | None) -> str:
         return ""
     return term(
         "its map jumps",
-        f"From one frame to the next, its heat map changes much: rank correlation {found.neighbours:z.2f}, where the "
-        f"maps of different faces have {found.strangers:z.2f}. Do not believe a map that jumps while the face is still.",
+        f"From one frame to the next, its heat map changes a lot: rank correlation {found.neighbours:z.2f}, where the "
+        f"maps of different faces have {found.strangers:z.2f}. Do not trust a map that jumps while the face is still.",
     )
 
 

@@ -4,7 +4,9 @@ from fer_models import EMOTIONS
 
 # Paul Tol's scheme "bright", which colour-blind people tell apart (https://personal.sron.nl/~pault/), in the order of
 # EMOTIONS. They are fills: words stand beside them in the text's own colour.
-COLOURS = dict(zip(EMOTIONS, ("#ee6677", "#228833", "#aa3377", "#ccbb44", "#4477aa", "#66ccee", "#bbbbbb"), strict=True))
+COLOURS = dict(
+    zip(EMOTIONS, ("#ee6677", "#228833", "#aa3377", "#ccbb44", "#4477aa", "#66ccee", "#bbbbbb"), strict=True)
+)
 
 
 def colour_variables() -> str:

@@ -17,6 +17,7 @@ from demo.clip_routes import CLIP_ROUTES, ranged
 from demo.clip_store import ClipStore, StoredClip
 from demo.clip_timeline import maps, timeline
 from demo.clip_words import describe, render_steadiness, stretches
+from demo.emotion_colours import COLOURS, render_legend
 from demo.responses import Responses
 from demo.retention import uploads_folder
 from fer_models import EMOTIONS
@@ -296,7 +297,8 @@ def test_stretches_end_where_the_answer_changes_or_the_face_is_gone():
         (
             "hhhhhssssnnnn",
             "",
-            "Most often happy; sad from 0.5 to 0.9 s and neutral from 0.9 to 1.3 s. Both models agree 100 % of the time.",
+            "Most often happy; sad from 0.5 to 0.9 s and neutral from 0.9 to 1.3 s. "
+            "Both models agree 100 % of the time.",
         ),
     ],
 )
@@ -315,7 +317,5 @@ def test_only_a_map_that_jumps_is_marked():
 
 
 def test_every_emotion_has_a_colour_of_its_own():
-    from demo.emotion_colours import COLOURS, render_legend
-
     assert tuple(COLOURS) == EMOTIONS and len(set(COLOURS.values())) == 7
     assert words(render_legend()) == " ".join(EMOTIONS)
