@@ -199,6 +199,16 @@ def test_the_keyboard_starts_and_stops_it(page):
     assert page.script("return document.activeElement.matches('[data-start]')")
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_while_it_runs(page, theme):
+    open_camera(page, f"&__theme={theme}")
+    start(page)
+    for size in (DESKTOP, PHONE):
+        with page.screen(*size):
+            assert page.axe_faults(only_colours=theme == "dark") == []
+    assert page.script(STATE) == "on"
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_picture_answer_and_timeline_fit(page, size):
     with page.screen(*size):
