@@ -5,7 +5,7 @@
 Each face is held for four seconds under small changes (`held_faces`). From these frames, clips are made in which a face
 is held for half a second to four seconds before one with another label follows in the same place. The rate of changes
 is chosen on clips of PublicTest with the small models, and reported on clips of PrivateTest with all. With 40 faces of
-each split, this takes about 12 minutes on one core, ten of them for the two ResNets.
+each split, this takes about a quarter of an hour on one core, most of it for the two ResNets.
 """
 
 import argparse
