@@ -110,7 +110,7 @@ class Observation:
     def from_json(cls, values: dict[str, Any]) -> "Observation":
         """The inverse of `to_json`."""
         faces = [
-            Face(tuple(box), score, np.reshape(landmarks, (5, 2)).astype(np.float32), roll)
+            Face(_box(np.array(box)), score, np.reshape(landmarks, (5, 2)).astype(np.float32), roll)
             for *box, score, roll, landmarks in ((*face[:6], face[6:]) for face in values["faces"])
         ]
         patches = [_unpacked(patch, (PATCH, PATCH, 3)) for patch in values["patches"]]
@@ -276,8 +276,7 @@ def _share(cutoff: float, seconds: float) -> float:
 
 def _rounded(face: Face) -> Face:
     """Positions in hundredths of a pixel, so that stored observations are short and yet the same."""
-    box = tuple(round(value, 2) for value in face.box)
-    return Face(box, round(face.score, 4), np.round(face.landmarks, 2), round(face.roll, 2))
+    return Face(_box(np.round(face.box, 2)), round(face.score, 4), np.round(face.landmarks, 2), round(face.roll, 2))
 
 
 def _thumbnail(picture: Image.Image) -> np.ndarray:
