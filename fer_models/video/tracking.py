@@ -35,8 +35,8 @@ COASTING, FADING = 1.5, 0.5
 # more for each second since the face was seen.
 REACH, REACH_PER_SECOND = 1.0, 1.5
 
-# What a difference in looks and a second without the face count beside a distance in units of the face's size. The looks
-# of two people differ by about 1.4.
+# What a difference in looks and a second without the face count beside a distance in units of the face's size. Looks of
+# two people differ by about 1.4.
 LOOK_WEIGHT, GAP_WEIGHT = 0.5, 1.0
 
 # Someone who was away for at most AWAY seconds is recognised wherever it is if the look differs by at most SAME, and by
