@@ -14,6 +14,7 @@ from fer_models.architectures import MODELS
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.metrics import summarise, wilson_interval
 from fer_models.evaluation.results import Evaluation, averaged, mean_predictions
+from fer_models.evaluation.seeds import Seeds, spread
 from fer_models.evaluation.table import PEER_IMAGES, PEERS, REPORTED_PEERS
 
 # Each mark has a shape of its own, around the point (0, 0).
@@ -30,9 +31,9 @@ KEY = {
     "reported": "its author's figure, perhaps of other images",
 }
 READING = """\
-The line through a mark is its 95 % interval: a test on {images:,} images leaves that much open. Each of our models was
-trained once; training it again would move its mark a little, too. The images are FER-2013's test split
-(<i>PrivateTest</i>), kept for the final test."""
+The line through a mark is its 95 % interval: a test on {images:,} images leaves that much open. Training a model again
+with another seed moves its mark, too{spread}. The images are FER-2013's test split (<i>PrivateTest</i>), kept for the
+final test."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,19 @@ class Row:
         return [value for value in (self.accuracy, *(self.interval or ()), self.paper) if value is not None]
 
 
-def render_accuracies(results: Mapping[str, Evaluation]) -> str:
+def render_accuracies(results: Mapping[str, Evaluation], seeds: Seeds | None = None) -> str:
     """The key, the chart, and how to read it.
 
     Args:
         results: stored evaluations by model name; any of them may be missing.
+        seeds: accuracies over several seeds, as `read_seeds` returns them.
     """
     rows = list(_rows(results))
     images = next((result.metrics["test"]["n"] for result in results.values()), PEER_IMAGES)
     axis = round_axis(f"Accuracy in percent of {images:,} test images", [value for row in rows for value in row.values])
     key = "".join(f"<li>{_key_mark(kind)} {text}</li>" for kind, text in KEY.items())
     body = "".join(_render_row(row, axis) for row in rows)
+    moved = f" (standard deviation {spread(seeds)})" if seeds else ""
     return f"""
     <ul class="marks">{key}</ul>
     <table class="accuracies">
@@ -79,7 +82,7 @@ def render_accuracies(results: Mapping[str, Evaluation]) -> str:
       <tbody>{body}</tbody>
       <tfoot aria-hidden="true"><tr><td></td><td></td><td class="ruler">{_ruler(axis)}</td><td></td></tr></tfoot>
     </table>
-    <p class="note">{escape(mixed_sentence(results))} {READING.format(images=images)}</p>"""
+    <p class="note">{escape(mixed_sentence(results))} {READING.format(images=images, spread=moved)}</p>"""
 
 
 def _rows(results: Mapping[str, Evaluation]) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from fer_models.architectures import model_title
 from fer_models.checkpoints import EvaluationError
 from fer_models.evaluation.comparison import Comparison, compare
 from fer_models.evaluation.results import Evaluation, check_same_images
-from fer_models.evaluation.seeds import REPORTED, Seeds, finding, reported_gain
+from fer_models.evaluation.seeds import REPORTED, Seeds, findings, reported_gain
 
 PAPER = "the student paper that FER Lens grew from"
 
@@ -24,7 +24,7 @@ def claim(results: Mapping[str, Evaluation], seeds: Seeds) -> str:
         results: stored evaluations by model name; any of them may be missing.
         seeds: accuracies over several seeds, as `read_seeds` returns them; {} if there are none.
     """
-    return f"{_claim_about_cbam(results)} {finding(seeds) if seeds else ''}".strip()
+    return f"{_claim_about_cbam(results)} {findings(seeds)}".strip()
 
 
 def _claim_about_cbam(results: Mapping[str, Evaluation]) -> str:

@@ -94,7 +94,7 @@ def build_evaluation_tab(
     notes = "".join(render_problem(problem, weights_dir) for problem in problems)
     gr.HTML(
         "<h2>How accurate are they?</h2>"
-        f'<p class="claim">{escape(claim(results, seeds))}</p>{render_accuracies(results)}{notes}',
+        f'<p class="claim">{escape(claim(results, seeds))}</p>{render_accuracies(results, seeds)}{notes}',
         elem_id="accuracies",
         elem_classes="evaluation",
     )

@@ -6,6 +6,7 @@ that a slowdown of the machine affects all of them.
 
 import argparse
 import copy
+import io
 import math
 import multiprocessing
 import platform
@@ -13,7 +14,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -40,12 +41,19 @@ from fer_models.faces import crop_face, find_faces
 from fer_models.inference import batched, predict, preprocess
 from fer_models.inference.logits import compute_logits
 from fer_models.training.recipes import RECIPES
+from fer_models.video.analysis import analyse_clip, tracks_of
+from fer_models.video.reading import open_clip
+from fer_models.video.tracking import FaceTracker
+from fer_models.video.writing import PREVIEW_SIDE, ClipWriter
 
 BATCHES = (1, 8, 32)
 
 # Crowds made of one face: width and height of the picture, number of faces and their square's side, in pixels.
 CROWDS = ((1920, 1080, 30, 180), (4000, 3000, 40, 180), (8000, 6000, 40, 180), (8000, 6000, 0, 180))
 THREADS = (1, 2)
+
+# A clip: its length and frames per second, and how many of these are analysed.
+CLIP_SECONDS, CLIP_RATE, CLIP_FPS = 10, 30, 10
 
 
 def main() -> None:
@@ -68,6 +76,12 @@ def main() -> None:
         metavar="PATH",
         help="measure `python -m fer_models analyse` of pictures against its parts",
     )
+    instead.add_argument(
+        "--clip",
+        type=Path,
+        metavar="PHOTO",
+        help="measure where the time goes in the analysis of a clip, made of a photo that moves for 10 seconds",
+    )
     parser.add_argument("--whole", action="store_true", help="with --analyse: each picture is one cropped face")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="with --analyse; default: %(default)s")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS, help="default: all")
@@ -84,6 +98,8 @@ def main() -> None:
         print_detection(arguments.photo, arguments.runs)
     elif arguments.analyse:
         print_analysis(arguments.analyse, arguments.models, arguments.whole, arguments.processes)
+    elif arguments.clip:
+        print_clip(arguments.clip, arguments.models, max(3, arguments.runs // 5))
     else:
         print_explaining(arguments.models, arguments.runs)
         print_batches(arguments.models, arguments.runs)
@@ -297,6 +313,95 @@ def print_analysis(paths: list[str], names: list[str], whole: bool, processes: i
         print(f"| {part} | {seconds:.1f} | {f'{faces / seconds:.1f}' if seconds > 0.01 else '–'} |")
     if Path("/proc/self/status").exists():
         print(f"\nPeak memory of this process: {resident('VmHWM'):.0f} MiB")
+
+
+def print_clip(photo: Path, names: list[str], runs: int) -> None:
+    """Times the analysis of a clip with maps, and its parts one after another; and its memory by the clip's length."""
+    models = [shipped(name) for name in names]
+    content = moving(photo, CLIP_SECONDS)
+    parts: dict[str, list[float]] = {}
+    for _ in range(runs):
+        clock = _Clock(parts)
+        with open_clip(content) as clip, ClipWriter(io.BytesIO(), clip.size, PREVIEW_SIDE) as copied:
+            frames = list(clip.frames(CLIP_FPS, copy=copied))
+        clock.stop("reading, and a small copy to play")
+        tracker = FaceTracker()
+        faces = [crop_face(frame.picture, each.face) for frame in frames for each in tracker.follow(frame)]
+        clock.stop("following the faces")
+        for model in models:
+            for some in batched(faces):
+                explain(model, some, method="hirescam", stage=model.last_layer)
+            clock.stop(f"`{model.name}`, with maps")
+        clock.start()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // 2))
+        with (
+            ThreadPoolExecutor(2) as pool,
+            open_clip(content) as clip,
+            ClipWriter(io.BytesIO(), clip.size, PREVIEW_SIDE) as copied,
+        ):
+            tracks_of(list(analyse_clip(clip.frames(CLIP_FPS, copy=copied), models, method="hirescam", pool=pool)))
+        torch.set_num_threads(threads)
+        clock.stop("all of it, two models at a time")
+    print(
+        f"A clip of {CLIP_SECONDS} seconds, {clip.size[0]} x {clip.size[1]} at {CLIP_RATE} frames per second, "
+        f"{CLIP_FPS} of them analysed: {len(frames)} moments, {len(faces)} faces; seconds, median [quartiles]\n"
+    )
+    print("| part | seconds |")
+    print("|---|---|")
+    for part, times in parts.items():
+        print(f"| {part} | {quartiles(times, 1)} |")
+    if not Path("/proc/self/clear_refs").exists():
+        return
+    print("\nMemory while a clip is analysed, MiB resident, each in a process of its own\n")
+    print("| clip | before | peak |")
+    print("|---|---|---|")
+    for seconds in (CLIP_SECONDS, 12 * CLIP_SECONDS):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+            before, peak = processes.submit(clip_memory, photo, seconds, names[0]).result()
+        print(f"| {seconds} s | {before:.0f} | {peak:.0f} |", flush=True)
+
+
+class _Clock:
+    """Collects seconds by the name of what took them."""
+
+    def __init__(self, seconds: dict[str, list[float]]) -> None:
+        self._seconds = seconds
+        self.start()
+
+    def start(self) -> None:
+        self._start = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        self._seconds.setdefault(name, []).append(time.perf_counter() - self._start)
+        self.start()
+
+
+def clip_memory(photo: Path, seconds: int, name: str) -> tuple[float, float]:
+    """MiB resident before a clip of so many seconds is analysed, and the peak while it is."""
+    content, model = moving(photo, seconds), shipped(name)
+    with open_clip(content) as clip:
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+        before = resident("VmRSS")
+        for _ in analyse_clip(clip.frames(CLIP_FPS), [model], method="hirescam"):
+            pass
+    return before, resident("VmHWM")
+
+
+def moving(photo: Path, seconds: int) -> bytes:
+    """A clip in 1080p: the photo, enlarged, swings slowly to and fro."""
+    width, height = 1920, 1080
+    content = io.BytesIO()
+    with Image.open(photo) as opened, ClipWriter(content, (width, height)) as writer:
+        scale = 1.15 * max(width / opened.width, height / opened.height)
+        picture = opened.convert("RGB").resize((round(scale * opened.width), round(scale * opened.height)))
+        # The photo's upper part, where the face is in a portrait.
+        room = np.array([picture.width - width, min(picture.height - height, height // 6)])
+        for number in range(seconds * CLIP_RATE):
+            time = number / CLIP_RATE
+            left, top = (room * (1 - np.cos(np.array([1.0, 0.7]) * time)) / 2).astype(int).tolist()
+            writer.write(picture.crop((left, top, left + width, top + height)), time)
+    return content.getvalue()
 
 
 def crowd(face: Image.Image, width: int, height: int, count: int, side: int) -> Image.Image:

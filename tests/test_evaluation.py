@@ -27,7 +27,7 @@ from fer_models.evaluation.model_card import describe_schedule, render_model_car
 from fer_models.evaluation.plots import draw_learning_curves, draw_samples
 from fer_models.evaluation.results import Evaluation, Predictions, Variant, read_evaluation, read_variants
 from fer_models.evaluation.seeds import read_seeds
-from fer_models.evaluation.table import MARKERS, confidence_table, render_summary, render_tables, replace_marked_block
+from fer_models.evaluation.table import confidence_table, markers, render_summary, render_tables, replace_marked_block
 from fer_models.inference.complexity import count_multiply_adds, count_parameters
 from fer_models.inference.logits import compute_logits
 from fer_models.inference.probabilities import to_probabilities
@@ -114,6 +114,12 @@ def test_cost_of_resnet50_is_the_published_one():
     model = create_model("resnet50")
     assert count_parameters(model) == 25_557_032 - 993 * 2049
     assert count_multiply_adds(model) / 1e9 == pytest.approx(4.09, abs=0.005)
+
+
+def test_the_products_of_self_attention_are_counted_on_a_cpu():
+    three, four = (create_model("vit", width=32, layers=layers, heads=4) for layers in ((1, 1, 1), (2, 1, 1)))
+    # A layer more: query, key, value and output, then the MLP, for 64 tokens; each token with each, twice.
+    assert count_multiply_adds(four) - count_multiply_adds(three) == 64 * (4 + 4) * 32**2 + 2 * 64 * 64 * 32
 
 
 @pytest.fixture(scope="module")
@@ -434,7 +440,7 @@ def test_models_evaluated_on_different_images_are_not_compared():
 
 
 def test_the_command_prints_the_table_and_puts_it_into_a_document(evaluated, tmp_path, capsys, monkeypatch):
-    begin, end = MARKERS
+    begin, end = markers("results")
     monkeypatch.chdir(tmp_path)
     readme, document = tmp_path / "README.md", tmp_path / "docs" / "results.md"
     document.parent.mkdir()

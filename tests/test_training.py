@@ -104,7 +104,7 @@ def test_paper_recipe_is_the_papers() -> None:
 
 def test_both_resnets_have_the_same_recipes() -> None:
     """Except for the learning rate of CBAM, which only one of them has."""
-    for recipe in ("default", "paper", "finish"):
+    for recipe in ("default", "paper", "short", "finish"):
         assert RECIPES[recipe]["resnet50"] == replace(RECIPES[recipe]["resnet50_cbam"], rate_factors={})
 
 

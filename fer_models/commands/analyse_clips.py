@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 # Moments per second if nothing is said.
 DEFAULT_FPS = 5.0
 
+# Progress in seconds of the clip.
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]"
+
 # Pictures that may move. They are clips if moments per second are asked for.
 MOVING_PICTURES = (".gif", ".apng")
 
@@ -97,13 +100,14 @@ def _watch(
     threads = torch.get_num_threads()
     # The cores are better shared by models than by the threads of one network.
     torch.set_num_threads(max(1, threads // at_once))
-    bar = tqdm(total=clip.duration and round(clip.duration, 1), initial=round(start, 1), unit=" s", desc=name)
+    form = BAR if clip.duration else None
+    bar = tqdm(total=clip.duration, initial=start, unit=" s", desc=Path(name).name, bar_format=form, dynamic_ncols=True)
     try:
         with bar, ThreadPoolExecutor(at_once) as pool:
             frames = clip.frames(fps, start)
             for moment in analyse_clip(frames, models, pool=pool if at_once > 1 else None, tracker=tracker):
                 yield moment
-                bar.update(round(moment.time - bar.n, 1))
+                bar.update(moment.time - bar.n)
     finally:
         torch.set_num_threads(threads)
     if clip.problem:
@@ -123,4 +127,5 @@ def _print(name: str, models: Sequence[EmotionModel], fps: float) -> None:
         for stretch in stretches_of(track, MEAN):
             print(f"{name}, face {track.number}, {stretch.start:.1f} to {stretch.end:.1f} s: {stretch.emotion}")
     if not tracks:
-        print(f"{name}: no face was found in {len(moments)} moments.")
+        there = "1 moment" if len(moments) == 1 else f"{len(moments)} moments"
+        print(f"{name}: no face was found in {there}.")

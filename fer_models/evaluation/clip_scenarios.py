@@ -1,6 +1,6 @@
 """What happens in the made clips on which the following of faces is measured.
 
-Each scenario makes a script from a random generator: sizes, places, speeds and times differ, the kind of event does not.
+Each scenario makes a script from a random generator: sizes, places, speeds and times differ.
 """
 
 from collections.abc import Callable
@@ -79,14 +79,13 @@ def _returning(seconds: float) -> Scenario:
     def scenario(rng: np.random.Generator) -> Script:
         height = _height(rng)
         stays, leaves = _swaying(rng, WIDTH / 2, _height(rng)), _swaying(rng, 0, height)
-        out, pace = -0.7 * height, rng.uniform(300, 500)
-        at = rng.uniform(0.5, 1.5)
-        gone = out - np.minimum(TIME - at, 0) * pace
-        back = out + np.maximum(TIME - at - seconds, 0) * pace
-        x = np.minimum(np.where(TIME < at + seconds / 2, gone, back), WIDTH / 4)
-        other_side = (rng.random() < 0.5) & (TIME > at + seconds / 2)
-        leaves[:, 0] = np.where(other_side, WIDTH - x, x)
-        leaves[(at < TIME) & (TIME < at + seconds)] = np.nan
+        pace, leaving = rng.uniform(300, 500), rng.uniform(0.5, 1.5)
+        returning = leaving + seconds
+        away = np.where(leaving + returning > 2 * TIME, leaving - TIME, TIME - returning)  # seconds to or from the edge
+        x = np.minimum(pace * away - 0.7 * height, WIDTH / 4)
+        is_mirrored = (rng.random() < 0.5) & (returning <= TIME)
+        leaves[:, 0] = np.where(is_mirrored, WIDTH - x, x)
+        leaves[away < 0] = np.nan
         return _script(np.stack([stays, leaves], axis=1))
 
     return scenario
@@ -99,7 +98,7 @@ def replaced(rng: np.random.Generator) -> Script:
     is_back = np.arange(LENGTH) > np.flatnonzero(np.isnan(leaves[:, 0])).max()
     first, second = leaves.copy(), leaves.copy()
     first[is_back], second[~is_back] = np.nan, np.nan
-    return _script(np.stack([first, second, stays], axis=1)[:, rng.permutation(2).tolist() + [2]])
+    return _script(np.stack([first, second, stays], axis=1)[:, [*rng.permutation(2), 2]])
 
 
 def approaching(rng: np.random.Generator) -> Script:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from fer_models.faces import Square, face_square, find_faces
-from fer_models.faces.geometry import BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HEIGHT, BOX_WIDTH, crop_square
+from fer_models.faces.geometry import crop_square
 from fer_models.video.timeline import Frame
 
 WIDTH, HEIGHT, FPS = 1280, 720, 10
@@ -75,27 +75,15 @@ class Script:
     scene: np.ndarray
 
 
-def person_in(picture: Image.Image) -> Person:
-    """Cuts the largest face's head and shoulders out of an RGB picture, upright.
-
-    Raises:
-        ValueError: there is no face in it.
-    """
+def person_in(picture: Image.Image) -> Person | None:
+    """Cuts the largest face's head and shoulders out of an RGB picture, upright; None if no face is found in it."""
     faces = find_faces(picture)
     if not faces:
-        raise ValueError("No face was found in the picture: choose a portrait.")
+        return None
     left, top, right, bottom = faces[0].box
     side = round(HEAD * face_square(picture, faces[0]).side)
     head = crop_square(picture, Square(faces[0].centre, side, faces[0].roll))
     return Person(_rounded(head), (right - left, bottom - top))
-
-
-def person_of_fer2013(pixels: np.ndarray) -> Person:
-    """Makes a head of a FER-2013 image, uint8 (48, 48): enlarged four times, with its corners cut off."""
-    side = 4 * pixels.shape[0]
-    head = Image.fromarray(pixels).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-    middle = np.array([BOX_CENTRE_X, BOX_CENTRE_Y]) * side
-    return Person(_rounded(crop_square(head, Square(middle, side))), (BOX_WIDTH * side, BOX_HEIGHT * side))
 
 
 def play(script: Script, people: list[Person], rng: np.random.Generator) -> Iterator[tuple[Frame, list[Truth]]]:

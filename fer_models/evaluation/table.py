@@ -19,7 +19,7 @@ from fer_models.evaluation.results import (
     check_same_images,
     mean_predictions,
 )
-from fer_models.evaluation.seeds import Seeds, render_seeds
+from fer_models.evaluation.seeds import Seeds, render_seeds, spread
 from fer_models.markdown import Label, code, markdown_table
 
 PEER_IMAGES = 3589  # PrivateTest
@@ -80,7 +80,6 @@ COLUMNS = (
     "model", "paper", "ours [95 % interval]", "leak-free", "flip-averaged", "macro-F1", "parameters", "multiply-adds",
     "epochs x image size (recipe)",
 )  # fmt: skip
-MARKERS = ("<!-- results:begin -->\n", "<!-- results:end -->")
 FOOTNOTE = """\
 Accuracy in percent on FER-2013's test split (PrivateTest), with one model, one view of each face and the half-precision
 weights in the repository. *Leak-free* leaves out test images with an identical copy in the training or validation
@@ -107,8 +106,8 @@ They are not compared with the models above, from which several things set them 
 the number of epochs and the teacher."""
 COMPARISON_HEAD = f"""\
 Pairs of models on the same test images: the difference in accuracy with its 95 % interval (paired bootstrap), and
-McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. Each model was
-trained once, so the variation between training seeds is not included."""
+McNemar's exact test at the {100 * SIGNIFICANCE:.0f} % level, not corrected for the number of pairs. The variation
+between training seeds is not included{{spread}}."""
 
 
 def render_tables(
@@ -157,7 +156,8 @@ def render_tables(
     shown |= {names[variant]: result.predictions for variant, result in variants.items()}
     pairs += [(names[a], names[b]) for a, b in combinations(variants, 2) if a.recipe == b.recipe]
     if pairs:
-        parts += [COMPARISON_HEAD, "\n".join(_comparison_line(shown, *pair) for pair in pairs)]
+        deviation = f"; its standard deviation above is {spread(seeds)}" if seeds else ""
+        parts += [COMPARISON_HEAD.format(spread=deviation), "\n".join(_comparison_line(shown, *pair) for pair in pairs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -186,17 +186,22 @@ def confidence_table(results: dict[str, Evaluation], label: Label = code) -> str
     return markdown_table(head, [_confidence_row(result.metrics, label) for result in results.values()])
 
 
-def replace_marked_block(document: str, block: str) -> str:
-    """Replaces the text between the two marker comments of a Markdown document by `block`.
+def markers(name: str) -> tuple[str, str]:
+    """The two comments around the part of a Markdown document that a command writes."""
+    return f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+
+
+def replace_marked_block(document: str, block: str, name: str = "results") -> str:
+    """Replaces the text between the two markers of this name in a Markdown document by `block`.
 
     Raises:
         EvaluationError: a marker is missing.
     """
-    begin, end = MARKERS
+    begin, end = markers(name)
     before, begin_found, rest = document.partition(begin)
     _, end_found, after = rest.partition(end)
     if not (begin_found and end_found):
-        raise EvaluationError(f"The document has no markers for the results: add {begin.strip()} and {end}.")
+        raise EvaluationError(f"The document has no markers for the {name}: add {begin.strip()} and {end}.")
     return before + begin + block + end + after
 
 

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from fer_models.data.fer2013 import load_fer2013
 from fer_models.evaluation.clip_scenarios import LENGTH, SCENARIOS, Scenario
-from fer_models.evaluation.made_clips import FPS, HEIGHT, WIDTH, Person, Truth, person_in, person_of_fer2013, play
+from fer_models.evaluation.made_clips import FPS, HEIGHT, WIDTH, Person, Truth, person_in, play
+from fer_models.faces import frame as framed
 from fer_models.markdown import markdown_table
 from fer_models.video.timeline import TrackedFace
 from fer_models.video.tracking import FaceTracker
@@ -31,8 +32,8 @@ FOUND = 0.5
 # A face of which SEEN or more is visible has to be found. One of less than that may be found or not.
 SEEN = 0.75
 
-# So many faces of FER-2013 take part.
-PEOPLE = 100
+# So many random faces of FER-2013 take part, without those in which no face is found.
+PEOPLE = 60
 
 HEAD = (
     "scenario",
@@ -43,10 +44,6 @@ HEAD = (
     "shared numbers per clip",
     "cuts missed / false",
 )
-
-
-# Begins and ends the table in docs/results.md.
-MARKERS = ("<!-- tracking:begin -->", "<!-- tracking:end -->")
 
 
 @dataclass(eq=False)
@@ -163,9 +160,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.data:
         images = getattr(load_fer2013(options.data), options.split).images.cpu().numpy()
-        people = [person_of_fer2013(image) for image in np.random.default_rng(0).permutation(images)[:PEOPLE]]
+        chosen = np.random.default_rng(0).permutation(images)[:PEOPLE]
+        people = [person for pixels in chosen if (person := person_in(framed(pixels)))]
     else:
-        people = [person_in(Image.open(path).convert("RGB")) for path in options.pictures]
+        heads = {path: person_in(Image.open(path).convert("RGB")) for path in options.pictures}
+        if without := [str(path) for path, head in heads.items() if head is None]:
+            parser.error(f"no face was found in {', '.join(without)}: choose portraits.")
+        people = [head for head in heads.values() if head]
     first_seed = 0 if options.split == "validation" else 1000
     seeds = range(first_seed, first_seed + options.clips)
     rows, seconds = [], []
@@ -175,9 +176,12 @@ def main() -> None:
         clips = [measure(scenario, people, seed) for seed in seeds]
         rows.append(_row(name, clips))
         seconds += [clip.seconds for clip in clips]
+    source = "fer2013" if options.data else "pictures"
+    print(f"<!-- following-{source}:begin -->")
     print(markdown_table(HEAD, rows))
     print(f"\n{options.clips} clips of {LENGTH / FPS:.0f} s per scenario, {WIDTH} x {HEIGHT}, {FPS} frames per second.")
     print(f"Following took {1000 * np.mean(seconds):.0f} ms of processor time per frame.")
+    print(f"<!-- following-{source}:end -->")
 
 
 def _row(name: str, clips: Sequence[Clip]) -> tuple[str, ...]:

@@ -87,9 +87,9 @@ _BASELINE = Recipe(
 )
 # Transformers learn slowly from scratch, so this one has many epochs and the teacher (Touvron et al. 2021, DeiT).
 _TRANSFORMER = Recipe(
-    stages=((128, 100),),
-    learning_rate=2e-3,
-    batch_size=128,
+    stages=((128, 140),),
+    learning_rate=1.5e-3,
+    batch_size=256,
     weight_decay=0.05,
     label_smoothing=0.0,
     teacher=_TEACHER,

@@ -1,7 +1,7 @@
 """A clip's moments in a file, one line each, so that an analysis that was killed goes on where it was.
 
 A line holds what the tracker saw and what the models answered. Seeing it again brings the tracker to the same state, so
-a run that was interrupted ends with the same rows as one that was not.
+a run that was interrupted follows the same people as one that was not.
 """
 
 import json

@@ -11,7 +11,7 @@ from itertools import chain
 from math import floor
 from os import PathLike
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -242,9 +242,9 @@ class Clip:
                 shift += time - read
             yield _Decoded(float(time), frame)
             end = time + max(step, _seconds(frame.duration, stream) or step)
-        duration = _seconds(stream.duration, stream)
-        if self.problem is None and duration and time is not None and duration - end > MISSING:
-            self.problem = f"The clip ends after {end:.1f} of {duration:.1f} seconds: the rest is missing."
+        length = _seconds(stream.duration, stream)
+        if time is not None and length is not None and length - end > MISSING:
+            self.problem = f"The clip ends after {float(end):.1f} of {float(length):.1f} seconds: the rest is missing."
 
     def _intact(self, container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
         """The frames that can be decoded whole."""
@@ -373,8 +373,8 @@ def _shape(frame: "VideoFrame", pixel_aspect: Fraction) -> tuple[Fraction, Fract
 
 def _turn(frame: "VideoFrame") -> Image.Transpose | None:
     """What the frame's display matrix asks for, to the nearest quarter turn."""
-    matrix = frame.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
+    matrix: Any = frame.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
     if matrix is None:
         return None
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     return TURNS[max(TURNS, key=lambda axes: float(np.dot(axes, (a, b, c, d))))]

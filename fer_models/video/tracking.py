@@ -35,13 +35,13 @@ COASTING, FADING = 1.5, 0.5
 # more for each second since the face was seen.
 REACH, REACH_PER_SECOND = 1.0, 1.5
 
-# What a difference in looks counts beside a distance in units of the face's size, and the largest one of a face that is
-# followed. (0 for the same look; unlike faces differ by about 1.4.)
-LOOK_WEIGHT, UNLIKE = 0.5, 1.5
+# What a difference in looks and a second without the face count beside a distance in units of the face's size. The looks
+# of two people differ by about 1.4.
+LOOK_WEIGHT, GAP_WEIGHT = 0.5, 1.0
 
-# Someone who was away for at most AWAY seconds is recognised if the look differs by at most SAME, and by MARGIN less than
-# that of anybody else who is away.
-AWAY, SAME, MARGIN = 10.0, 0.9, 0.3
+# Someone who was away for at most AWAY seconds is recognised wherever it is if the look differs by at most SAME, and by
+# MARGIN less than that of anybody else who is away. After GAP seconds, the look has to be the same at any place.
+AWAY, SAME, MARGIN, GAP = 10.0, 0.9, 0.3, 0.5
 
 # The part of a face's look that each frame renews.
 RENEWAL = 0.2
@@ -56,14 +56,15 @@ TILTED, LEVEL = 10.0, 7.0
 # Width and height of the thumbnails in which cuts are looked for, in pixels.
 THUMBNAIL = (32, 18)
 
-# What is known of somebody's look: so many pixels a side of the middle of the face, as a part of its square; and how much
-# a difference in colour (chromaticity) counts.
+# Somebody's look: the middle of the face, as a part of its square, with so many pixels per side, and what a difference
+# in chromaticity is divided by.
 PATCH, MIDDLE, COLOUR_SCALE = 8, 0.8, 0.12
 
-# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours larger.
+# At a cut, the correlation of two thumbnails is lower than this, and the distance of their colours (0 to 1) larger.
 CUT_CORRELATION, CUT_COLOURS = 0.5, 0.3
 
-SAME_TIME = 0.001  # seconds
+# A search is not put off to the next frame because of this part of a second.
+TOLERANCE = 0.001
 
 
 class Search(IntEnum):
@@ -145,13 +146,14 @@ class _Track:
         return replace(self.seen, box=_box(self.seen.box + np.tile(way, 2)), landmarks=landmarks, roll=self.shown.roll)
 
     def distance(self, time: float, face: Face, look: np.ndarray) -> float:
-        """How far this face is from the expected one, in place and look; infinite if it cannot be the same."""
+        """How far this face is from the expected one, in place, look and time; infinite if it cannot be the same."""
         steps = np.linalg.norm(self.expected(time).landmarks - face.landmarks, axis=1)
         apart = float(steps.mean()) / self.seen.area**0.5
         unlike = _difference(self.look, look)
-        if apart > REACH + REACH_PER_SECOND * (time - self.time) or unlike > UNLIKE:
+        gap = time - self.time
+        if apart > REACH + REACH_PER_SECOND * gap or (gap > GAP and unlike > SAME):
             return np.inf
-        return apart + LOOK_WEIGHT * unlike
+        return apart + LOOK_WEIGHT * unlike + GAP_WEIGHT * gap
 
     def update(self, time: float, face: Face, look: np.ndarray) -> None:
         """Goes on with what was found of the face."""
@@ -160,7 +162,8 @@ class _Track:
         self.speed += _share(SPEED_CUTOFF, passed) * (speed - self.speed)
         pace = float(np.linalg.norm(self.speed)) / face.area**0.5
         share = _share(REST + PER_SPEED * pace, passed)
-        box = self.shown.box + share * np.subtract(face.box, self.shown.box)
+        expected = self.shown.box + np.tile(self.speed * passed, 2)
+        box = expected + share * (face.box - expected)
         tilt = roll_of(face.landmarks)
         bound = LEVEL if self.shown.roll else TILTED
         self.shown = replace(face, box=_box(box), roll=tilt if abs(tilt) > bound else 0.0)
@@ -198,9 +201,9 @@ class FaceTracker:
         faces = find_again(picture, [track.expected(frame.time) for track in followed])
         is_lost = len(faces) < sum(track.time == self._last.time for track in followed) if self._last else False
         search = Search.NONE
-        if is_cut or frame.time - self._searched[Search.THOROUGH] > THOROUGH_SECONDS - SAME_TIME:
+        if is_cut or frame.time - self._searched[Search.THOROUGH] > THOROUGH_SECONDS - TOLERANCE:
             search = Search.THOROUGH
-        elif is_lost or frame.time - self._searched[Search.QUICK] > SEARCH_SECONDS - SAME_TIME:
+        elif is_lost or frame.time - self._searched[Search.QUICK] > SEARCH_SECONDS - TOLERANCE:
             search = Search.QUICK
         if search:
             faces = faces + find_new_faces(picture, faces, search == Search.THOROUGH)
@@ -215,10 +218,11 @@ class FaceTracker:
         for track in self._tracks:
             track.is_placed &= not observation.is_cut and time - track.time <= COASTING
         placed = [track for track in self._tracks if track.is_placed]
-        distances = [[track.distance(time, face, look) for face, look in zip(faces, looks)] for track in placed]
+        seen = list(zip(faces, looks, strict=True))
+        distances = [[track.distance(time, face, look) for face, look in seen] for track in placed]
         found = _assigned(np.reshape(distances, (len(placed), len(faces))))
         new = []
-        for index, (face, look) in enumerate(zip(faces, looks, strict=True)):
+        for index, (face, look) in enumerate(seen):
             if index in found:
                 placed[found[index]].update(time, face, look)
             else:
@@ -283,18 +287,23 @@ def _thumbnail(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((10 * width, 10 * height), Image.Resampling.NEAREST).reduce(10))
 
 
-def _cut_measures(before, after):
-    a,b=(x.mean(axis=2)-x.mean() for x in (before.astype(float),after.astype(float)))
-    corr=(a*b).sum()/(np.linalg.norm(a)*np.linalg.norm(b)+1e-6)
-    hs=[]
-    for x in (before,after):
-        x=x.astype(float)*(100/max(1,x.mean())); q=np.clip(x//40,0,5).astype(int).reshape(-1,3); h=np.bincount((q[:,0]*6+q[:,1])*6+q[:,2],minlength=216); hs.append(np.sqrt(h/h.sum()))
-    return corr, np.linalg.norm(hs[0]-hs[1])/2**.5
-
-
 def _is_cut(before: np.ndarray, after: np.ndarray) -> bool:
-    corr, col = _cut_measures(before, after)
-    return corr < CUT_CORRELATION and col > CUT_COLOURS
+    """Whether the picture has changed as a whole, from thumbnails.
+
+    Motion hardly changes the colours, light and flashes hardly change the pattern: at a cut, both change.
+    """
+    one, other = (np.float64(thumbnail).mean(axis=2) for thumbnail in (before, after))
+    one, other = one - one.mean(), other - other.mean()
+    correlation = np.sum(one * other) / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-6)
+    distance = np.linalg.norm(_colours(before) - _colours(after)) / np.sqrt(2)
+    return bool(correlation < CUT_CORRELATION and distance > CUT_COLOURS)
+
+
+def _colours(thumbnail: np.ndarray) -> np.ndarray:
+    """Roots of the colours' frequencies at a mean brightness of 100, whose distance is Hellinger's, times 1.41."""
+    levels = np.minimum(thumbnail * (100 / max(thumbnail.mean(), 1)) // 40, 5).astype(int)
+    frequencies = np.bincount((levels @ (36, 6, 1)).ravel(), minlength=216)
+    return np.sqrt(frequencies / frequencies.sum())
 
 
 def _patch(picture: Image.Image, face: Face) -> np.ndarray:
