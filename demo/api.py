@@ -16,13 +16,13 @@ import numpy as np
 
 from demo.analysis import LAYERS, explain_face, stage_of
 from demo.model_choice import MOST
-from demo.photo import MEGABYTES, FaceCrop, Photo, read_photo
+from demo.photo import FaceCrop, Photo, read_photo
 from demo.responses import NO_MODELS, UNFORESEEN, WAITING, Responses
 from demo.retention import forget_visit, taken_upload
 from demo.verdict import judge
 from fer_models import EMOTIONS, METHODS, EmotionModel, Explanation
 from fer_models.architectures import MODELS, default_choice, model_title
-from fer_models.data.pictures import PictureError, TooLargeError
+from fer_models.data.pictures import PictureError
 from fer_models.evaluation.results import Evaluation
 from fer_models.explanations.overlays import data_url, heat_layer, scaled_attention
 from fer_models.inference import prediction_set
@@ -189,8 +189,6 @@ def _received(image: object) -> bytes:
             "not_uploaded",
             "The picture is neither an upload nor base64: send the picture itself. Addresses and paths are not opened.",
         ) from error
-    if len(content) > MEGABYTES * 2**20:
-        raise TooLargeError(f"The file is larger than {MEGABYTES} MB; please make it smaller first.")
     return content
 
 

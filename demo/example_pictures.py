@@ -32,3 +32,6 @@ EXAMPLES = {
     "48-pixels": Example("like_fer2013.png", "48 × 48 px"),
 }
 OPENING = "eileen-collins"
+
+# A few seconds of motion, an occlusion and a change of face, made from the portraits above.
+EXAMPLE_CLIP = FOLDER / "clip.mp4"

@@ -10,13 +10,18 @@ from starlette.middleware import Middleware
 
 from demo.api import Api
 from demo.api_guard import CLOSED, FileGuard
+from demo.clip_responses import MEGABYTES as CLIP_MEGABYTES
+from demo.clip_responses import ClipResponses
+from demo.clip_routes import CLIP_ROUTES
+from demo.clip_store import CLIPS
+from demo.clip_tab import build_clip_tab
 from demo.controls import render_controls
 from demo.cover import NOT_COVERED
 from demo.evaluation_tab import build_evaluation_tab, read_results
 from demo.example_pictures import OPENING
 from demo.markup import in_words, render_problem
 from demo.model_choice import render_model_choice
-from demo.photo import MEGABYTES
+from demo.photo import MEGABYTES, TOO_LARGE
 from demo.photo_view import render_examples
 from demo.responses import NO_MODELS, WAITING, Responses
 from demo.retention import APP_OPTIONS, forget_visit
@@ -37,8 +42,8 @@ they make mistakes, and more for some people than for others. Do not use them to
 inferring emotions at work and in education, except for medical or safety reasons (Article 5(1)(f)), and treats other
 emotion recognition as high-risk (Annex III).</p>
 <p><b>Your pictures.</b> A photo is deleted from the server’s disk as soon as it is read; one that you replace before
-that, within ten minutes. What was read stays in memory until you leave this page, or for an hour after your last click.
-</p></details>"""
+that, within ten minutes. What was read stays in memory until you leave this page, or for an hour after your last click;
+a clip, for ten minutes after you last used it.</p></details>"""
 DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
@@ -48,7 +53,7 @@ DOWNLOADS = """\
 SCRIPTS = {
     name: Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("page", "photo", "cover")
 }
-SCRIPTS["photo"] = SCRIPTS["photo"].replace("MEGABYTES", str(MEGABYTES))
+SCRIPTS["photo"] = SCRIPTS["photo"].replace("MEGABYTES", str(MEGABYTES)).replace("TOO_LARGE", TOO_LARGE)
 SCRIPTS["page"] = SCRIPTS["page"].replace("OPENING", OPENING).replace("METHOD", DEFAULT_METHOD)
 
 # Hands what an event of the browser tells to the server, as a component's value: Gradio forgets what is told with an
@@ -91,15 +96,15 @@ THEME = gr.themes.Base(
 
 LAUNCH_OPTIONS = {
     "theme": THEME,
-    "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "evaluation", "trust")],
+    "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "clip", "evaluation", "trust")],
     "footer_links": ["api", "gradio", "settings"],
     "enable_monitoring": False,  # else anybody could ask how often the page is used
     "run_history": False,  # else the browser would keep a visitor's pictures and results
-    "max_file_size": f"{MEGABYTES}mb",
+    "max_file_size": f"{CLIP_MEGABYTES}mb",  # a photo's own limit is in demo/photo.py
     "state_session_capacity": 200,
     "app_kwargs": APP_OPTIONS
     | {
-        "routes": [*APP_OPTIONS["routes"], *CLOSED],
+        "routes": [*APP_OPTIONS["routes"], *CLIP_ROUTES, *CLOSED],
         "middleware": [Middleware(FileGuard, most_bytes=2 * MEGABYTES * 2**20)],  # base64 is longer by a third
     },
 }
@@ -134,6 +139,7 @@ def build_page(
     results, variants, unevaluated = read_results(weights_dir)
     everything = results | {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
     responses = Responses(models, everything, at_once)
+    clips = ClipResponses(responses, CLIPS)
     with Page(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
         count = len(default_choice(models)) or len(default_choice(MODELS))
         who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
@@ -146,6 +152,8 @@ def build_page(
             with gr.Tab("Analyse"):
                 report("Analysing the opening example ...")
                 _build_analysis_tab(responses)
+            with gr.Tab("Clip"):
+                build_clip_tab(clips)
             with gr.Tab("Evaluation"):
                 build_evaluation_tab(weights_dir, results, variants, unevaluated)
             with gr.Tab("Trust the maps?"):
@@ -155,6 +163,7 @@ def build_page(
 
         def on_leave(request: gr.Request) -> None:
             responses.on_leave(request)
+            clips.on_leave(request)
             forget_visit(page, request.session_hash)
 
         page.unload(on_leave)

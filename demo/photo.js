@@ -10,7 +10,7 @@ const complain = sentence => {
 const send = async file => {
     const mine = ++latest;
     complain("");
-    if (file.size > MEGABYTES * 2 ** 20) return complain("The file is larger than MEGABYTES MB; please make it smaller first.");
+    if (file.size > MEGABYTES * 2 ** 20) return complain("TOO_LARGE");
     element.setAttribute("aria-busy", "true");
     try {
         const {path} = await upload(file);

@@ -9,12 +9,13 @@ import numpy as np
 from PIL import Image
 
 from fer_models.data.images import to_grey48
-from fer_models.data.pictures import open_picture
+from fer_models.data.pictures import TooLargeError, open_picture
 from fer_models.evidence import MEAN_LANDMARKS
 from fer_models.faces import Face, Progress, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 
 # The largest file that is taken. What its picture may be like stands in fer_models/data/pictures.py.
 MEGABYTES = 20
+TOO_LARGE = f"The file is larger than {MEGABYTES} MB; please make it smaller first."
 
 # Longest sides in pixels of what is drawn: a face under its maps, and the photo.
 FACE_SIDE, PHOTO_SIDE = 336, 1024
@@ -69,6 +70,8 @@ def read_photo(file: str | PathLike[str] | bytes, progress: Progress | None = No
     Raises:
         PictureError: the file cannot be used; the message is a sentence for the visitor.
     """
+    if (len(file) if isinstance(file, bytes) else Path(file).stat().st_size) > MEGABYTES * 2**20:
+        raise TooLargeError(TOO_LARGE)
     image = open_picture(file if isinstance(file, bytes) else Path(file).read_bytes())
     faces = find_faces(image, progress)
     if is_one_face(image, faces):

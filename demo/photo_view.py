@@ -79,7 +79,7 @@ def _choices(photo: Photo, chosen: int | None) -> str:
     if last > 1:
         faces = "".join(
             f'<button type="button" data-face="{index}" aria-pressed="{str(index == chosen).lower()}" '
-            f'aria-label="Face {index + 1}"><img src="{_thumbnail(crop.picture)}" alt="">'
+            f'aria-label="Face {index + 1}"><img src="{thumbnail(crop.picture)}" alt="">'
             f"<span>{index + 1}</span></button>"
             for index, crop in enumerate(photo.faces)
         )
@@ -94,13 +94,14 @@ def render_examples() -> str:
     """The examples, to be chosen from; which one is chosen, the browser marks."""
     choices = "".join(
         f'<button type="button" data-example="{key}" aria-pressed="false" title="{escape(example.caption)}">'
-        f'<img src="{_thumbnail(Image.open(example.path))}" alt="{escape(example.caption)}"></button>'
+        f'<img src="{thumbnail(Image.open(example.path))}" alt="{escape(example.caption)}"></button>'
         for key, example in EXAMPLES.items()
     )
     return f'<div class="examples" role="group" aria-label="Examples"><span>Examples</span>{choices}</div>'
 
 
-def _thumbnail(image: Image.Image) -> str:
+def thumbnail(image: Image.Image) -> str:
+    """The middle square of a picture, small, as a data URL."""
     return data_url(ImageOps.fit(image.convert("RGB"), (THUMBNAIL, THUMBNAIL)))
 
 

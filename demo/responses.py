@@ -38,7 +38,7 @@ from fer_models.faces import Progress
 
 NO_MODELS = "There is no model: train one with python train.py --model attn_cnn --data PATH, then restart the page."
 
-UNFORESEEN = "Something went wrong on the server. Please try again, or use another picture."
+UNFORESEEN = "Something went wrong on the server. Please try again, or use another file."
 
 # How many visitors' events of a kind wait for the models at the same time; the rest wait in Gradio's queue.
 WAITING = 16
@@ -127,7 +127,7 @@ class Responses:
         """
         self.on_leave(request)  # a test of what is shown now
         view = read_view(asked)
-        with _errors_as_a_sentence():
+        with errors_as_a_sentence():
             if view.source != visit.source:
                 visit = self._opened(view, partial(_report_search, progress))
                 waiting = '<p class="hint" data-waiting>Asking the models …</p>' if visit.photo else _hint(visit)
@@ -144,7 +144,7 @@ class Responses:
         """There are new results: returns their quick checks as HTML, by model, and the analysis they belong to."""
         if visit.crop is None:
             return {}
-        with _errors_as_a_sentence():
+        with errors_as_a_sentence():
             checks = check_maps(self.models, visit.crop, visit.explanations, self._checking)
             badges = {found.model_name: render_badge(found, checks[found.model_name]) for found in visit.explanations}
             return {"analysis": visit.number, "badges": badges}
@@ -154,7 +154,7 @@ class Responses:
         crop = visit.crop
         if crop is None or not isinstance(cells, list) or not cells:
             return NOT_COVERED if crop else ""
-        with _errors_as_a_sentence():
+        with errors_as_a_sentence():
             faces = [crop.pixels, cover(crop, cells)]
             names = [each.model_name for each in visit.explanations]
             answers = self.pool.map(lambda name: tuple(predict(self.models[name], faces, mirrored=True)), names)
@@ -170,7 +170,7 @@ class Responses:
         tested: list[Evidence] = []
         yield render_evidence(tested, is_running=True)
         try:
-            with _errors_as_a_sentence(Stopped):
+            with errors_as_a_sentence(Stopped):
                 for found in visit.explanations:
                     report = partial(
                         _report_test, progress, stop, len(tested), len(visit.explanations), found.model_name
@@ -201,9 +201,13 @@ class Responses:
         """The analysis is to be taken away: returns a file's name and its content as a data URL."""
         if visit.crop is None:
             return {}
-        with _errors_as_a_sentence():
+        with errors_as_a_sentence():
             found = visit.explanations
             return make_takeaway(str(kind), visit.crop, self.models, found, self.record(found))
+
+    def next_number(self) -> int:
+        """Identifies another analysis."""
+        return next(self._numbers)
 
     def record(self, explanations: Sequence[Explanation]) -> Record:
         """What is known of the answers of the models that explained a face, together."""
@@ -241,7 +245,7 @@ class Responses:
         explained = explain_face(models, crop, view.emotion, view.against, view.layer, view.method, self.pool)
         if progress is not None:
             explained = progress.tqdm(explained, total=len(models), unit="models")
-        visit = replace(visit, chosen=chosen, explanations=list(explained), number=next(self._numbers))
+        visit = replace(visit, chosen=chosen, explanations=list(explained), number=self.next_number())
         checks = check_maps(self.models, crop, visit.explanations, self.pool) if with_checks else None
         results = render_results(
             crop, models, visit.explanations, self.record(visit.explanations), self.accuracies, checks, visit.number
@@ -276,7 +280,7 @@ def _report_test(progress: gr.Progress, stop: Event, done: int, models: int, nam
 
 
 @contextmanager
-def _errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
+def errors_as_a_sentence(*expected: type[Exception]) -> Iterator[None]:
     """Turns unforeseen errors into a sentence on the page; the traceback goes to the server's log only."""
     try:
         yield

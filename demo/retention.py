@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from demo.clip_store import CLIPS
+
 # Seconds. An upload waits for its turn in the queue; it is left over if its event never comes. A visit is over at the
 # latest when nothing has happened in it for so long: not every browser says goodbye.
 UPLOAD_LIFETIME = 600
@@ -64,7 +66,7 @@ def taken_upload(file: str) -> Iterator[Path]:
     if not path.is_relative_to(folder):
         raise gr.Error("That file was not uploaded to this page.")
     if not path.is_file():
-        raise gr.Error("The photo has been deleted from the server already; please add it again.")
+        raise gr.Error("The file has been deleted from the server already; please add it again.")
     try:
         yield path
     finally:
@@ -78,7 +80,7 @@ def forget_visit(page: gr.Blocks, session: str | None) -> None:
 
 
 def sweep(page: gr.Blocks) -> None:
-    """Deletes the uploads and forgets the visits that are past their lifetime."""
+    """Deletes the uploads and forgets the visits and clips that are past their lifetime."""
     for folder in uploads_folder().glob("*"):
         with suppress(FileNotFoundError):  # it has just been read
             if time.time() - folder.stat().st_mtime > UPLOAD_LIFETIME:
@@ -86,6 +88,7 @@ def sweep(page: gr.Blocks) -> None:
     for session, last_used in list(page.state_holder.time_last_used.items()):
         if (datetime.now() - last_used).total_seconds() > VISIT_LIFETIME:
             forget_visit(page, session)
+    CLIPS.make_room()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,20 @@ const event = kind === "paste"
     ? new ClipboardEvent(kind, {...options, clipboardData: data})
     : new DragEvent(kind, {...options, dataTransfer: data});
 document.querySelector(place).dispatchEvent(event);"""
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+# Rules that depend on colours, of which there are two sets.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+# All rules, those of WCAG 2.2 as well.
+ALL = {"rules": {"target-size": {"enabled": True}}}
+# What Gradio makes, and this page cannot change: none breaks a rule whose impact is serious.
+GRADIO: list[list[str]] = []
+RUN = """
+const [options, excluded, done] = arguments;
+axe.run({include: [["body"]], exclude: excluded}, {...options, resultTypes: ["violations"]}).then(
+    ({violations}) => done(violations.filter(({impact}) => ["serious", "critical"].includes(impact)).map(
+        ({id, nodes}) => `${id}: ${nodes.map(({target}) => target.join(" ")).join(", ")}`)),
+    error => done([String(error)]));"""
 
 
 @contextmanager
@@ -119,6 +134,12 @@ class Page:
         """What the browser has reported since it was last asked."""
         return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
 
+    def axe_faults(self, only_colours: bool = False) -> list[str]:
+        """What axe finds wrong in what is shown, with serious or critical impact; all rules, or those of colours."""
+        self.script(AXE)
+        self.browser.set_script_timeout(100)
+        return self.browser.execute_async_script(RUN, COLOURS if only_colours else ALL, GRADIO)
+
     # ---- The view ----
 
     @property
@@ -169,9 +190,11 @@ class Page:
     def upload(self, path: Path) -> None:
         self.one("[data-file]").send_keys(str(path))
 
-    def hand_over(self, place: str, kind: str, name: str, content: str = "", size: int = 0) -> None:
+    def hand_over(
+        self, place: str, kind: str, name: str, content: str = "", size: int = 0, type: str = "image/jpeg"
+    ) -> None:
         """Pastes or drops a file: base64 `content`, or `size` zeros."""
-        self.script(HAND_OVER, place, kind, name, "image/jpeg", content, size)
+        self.script(HAND_OVER, place, kind, name, type, content, size)
 
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()

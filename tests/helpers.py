@@ -1,5 +1,6 @@
 """Small data and hand-made explanations that several test modules share."""
 
+import io
 import re
 import struct
 import zlib
@@ -17,6 +18,7 @@ from fer_models import EMOTIONS, EmotionModel, Explanation, create_model
 from fer_models.data.fer2013 import Split
 from fer_models.evidence import MEAN_LANDMARKS
 from fer_models.faces import Square
+from fer_models.video.writing import ClipWriter
 
 PORTRAIT = EXAMPLES["eileen-collins"].path
 CROPPED_FACE = EXAMPLES["48-pixels"].path
@@ -50,6 +52,19 @@ def png_start(width: int, height: int) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     checksum = struct.pack(">I", zlib.crc32(header))
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + struct.pack(">I", 1000) + b"IDAT"
+
+
+def made_clip(seconds: float = 0.6, with_face: bool = True, per_second: int = 10) -> bytes:
+    """A portrait that moves to the right, or nothing but colour."""
+    portrait = Image.open(PORTRAIT).convert("RGB").resize((160, 160))
+    content = io.BytesIO()
+    with ClipWriter(content, (320, 180)) as writer:
+        for frame in range(round(seconds * per_second)):
+            picture = Image.new("RGB", (320, 180), "seagreen")
+            if with_face:
+                picture.paste(portrait, (40 + 5 * frame, 10))
+            writer.write(picture, frame / per_second)
+    return content.getvalue()
 
 
 def sure_of(emotion: str, share: float = 1.0) -> np.ndarray:

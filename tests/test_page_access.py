@@ -1,6 +1,5 @@
 """The page without a mouse, without colours that are hard to see, and without movement."""
 
-from importlib.resources import files
 from itertools import pairwise
 
 import pytest
@@ -10,19 +9,6 @@ from tests.browser import DESKTOP, PHONE, Page
 
 # ---- Rules ---------------------------------------------------------------------------------------------------------
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-# Rules that depend on colours, of which there are two sets.
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-# All rules, those of WCAG 2.2 as well.
-ALL = {"rules": {"target-size": {"enabled": True}}}
-# What Gradio makes, and this page cannot change: none breaks a rule whose impact is serious.
-GRADIO: list[list[str]] = []
-RUN = """
-const [options, excluded, done] = arguments;
-axe.run({include: [["body"]], exclude: excluded}, {...options, resultTypes: ["violations"]}).then(
-    ({violations}) => done(violations.filter(({impact}) => ["serious", "critical"].includes(impact)).map(
-        ({id, nodes}) => `${id}: ${nodes.map(({target}) => target.join(" ")).join(", ")}`)),
-    error => done([String(error)]));"""
 # Contrast of an element's text with the page's ground.
 CONTRAST = """
 const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
@@ -42,17 +28,14 @@ return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);"""
 def test_axe_finds_no_serious_fault_in_any_tab(unopened, theme):
     page = unopened
     page.open(f"?__theme={theme}")
-    page.script(AXE)
-    page.browser.set_script_timeout(100)
     page.script("document.querySelectorAll('details').forEach(part => part.open = true)")
     page.click("button.label-wrap")
     page.wait(lambda: page.one("[data-test]").is_displayed())
     for size in (DESKTOP, PHONE):
         with page.screen(*size):
-            for tab in ("Analyse", "Evaluation", "Trust the maps?"):
+            for tab in ("Analyse", "Clip", "Evaluation", "Trust the maps?"):
                 page.open_tab(tab)
-                options = ALL if theme == "light" else COLOURS
-                assert page.browser.execute_async_script(RUN, options, GRADIO) == [], (theme, size, tab)
+                assert page.axe_faults(only_colours=theme == "dark") == [], (theme, size, tab)
             for button in page.all("#tabs [role=tab]"):  # axe cannot tell, because Gradio draws a line below
                 assert page.script(CONTRAST, button) >= 4.5
 
