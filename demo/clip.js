@@ -78,7 +78,6 @@ const send = file => {
     request.send(form);
 };
 const isHere = () => element.offsetParent !== null;
-const isClip = file => file.type.startsWith("video/") || file.type === "image/gif" || /\.(mkv|avi|mov|mp4|webm)$/i.test(file.name);
 
 element.addEventListener("change", event => {
     if (event.target === find("file") && event.target.files.length) {
@@ -95,7 +94,7 @@ for (const kind of ["dragover", "drop"])
     });
 element.addEventListener("dragleave", () => tab.classList.remove("dropping"));
 document.addEventListener("paste", event => {
-    const file = [...event.clipboardData.files].find(isClip);
+    const file = [...event.clipboardData.files].find(file => file.type.startsWith("video/"));
     if (file && isHere()) send(file);
 });
 
@@ -218,13 +217,25 @@ const draw = () => {
     const shown = [...find("faces").querySelectorAll(".clip-face")];
     for (const face of timeline.faces) {
         const part = shown.find(block => Number(block.dataset.number) === face.number) ?? makeFace(face);
+        const place = face.isBrief ? brief() : find("faces");
+        if (part.parentElement !== place) place.insertBefore(part, place === find("faces") ? find("faces").querySelector(".clip-brief") : null);
         drawFace(part, face);
     }
+    const few = timeline.faces.filter(face => face.isBrief).length;
+    if (few) brief().querySelector("summary").textContent = few > 1 ? `${few} more faces, each in view for a moment only` : "1 more face, in view for a moment only";
+    else find("faces").querySelector(".clip-brief")?.remove();
     fillMaps();
     showTime(now());
 };
+const brief = () => {
+    const there = find("faces").querySelector(".clip-brief");
+    if (there) return there;
+    const part = make("details", "clip-brief", find("faces"));
+    make("summary", "", part);
+    return part;
+};
 const makeFace = face => {
-    const part = make("section", "clip-face", find("faces"));
+    const part = make("section", "clip-face");
     part.dataset.number = face.number;
     part.setAttribute("aria-label", `Face ${face.number}`);
     part.style.setProperty("--face-colour", face.colour);
@@ -318,6 +329,8 @@ const describeSlider = part => {
     slider.setAttribute("aria-valuetext", seconds(time) + answer);
 };
 
+const describeSliders = () => find("faces").querySelectorAll(".clip-ruler, .clip-face").forEach(describeSlider);
+
 // ---- Moving in time ----
 
 const now = () => video.currentTime || 0;
@@ -395,11 +408,11 @@ const follow = () => {
 video.addEventListener("play", () => { find("play").setAttribute("aria-label", "Pause"); follow(); });
 video.addEventListener("pause", () => {
     find("play").setAttribute("aria-label", "Play");
-    if (timeline) for (const part of find("faces").children) describeSlider(part);
+    if (timeline) describeSliders();
 });
 for (const kind of ["seeked", "timeupdate", "loadeddata"]) video.addEventListener(kind, () => {
     showTime(now());
-    if (timeline && video.paused) for (const part of find("faces").children) describeSlider(part);
+    if (timeline && video.paused) describeSliders();
 });
 video.addEventListener("click", togglePlay);
 new ResizeObserver(() => drawOver()).observe(video);

@@ -16,6 +16,9 @@ from fer_models.video.analysis import Track, tracks_of
 from fer_models.video.drawing import COLOURS, SCALES
 from fer_models.video.timeline import FaceMoment, Moment
 
+# A face that is there for less than so many seconds stands behind a click, if others are there for longer.
+BRIEF = 0.5
+
 
 def timeline(clip: StoredClip) -> dict[str, Any]:
     """All faces of a clip over time, as far as it is analysed.
@@ -41,7 +44,9 @@ def timeline(clip: StoredClip) -> dict[str, Any]:
         "models": [
             {"name": name, "title": model_title(name), "maps": _kinds(tracks, moments, name)} for name in clip.models
         ],
-        "faces": [_face(track, clip, moments, step, analysed) for track in tracks],
+        "faces": [
+            _face(track, clip, moments, step, analysed) | {"isBrief": is_brief(track, tracks, step)} for track in tracks
+        ],
     }
 
 
@@ -71,6 +76,11 @@ def maps(clip: StoredClip, model: str, kind: str) -> dict[str, Any]:
         }
         for number, values in found.items()
     }
+
+
+def is_brief(track: Track, tracks: Sequence[Track], step: float) -> bool:
+    """Whether a face is there for a moment only, and others for longer."""
+    return len(track.moments) * step < BRIEF <= max(len(other.moments) for other in tracks) * step
 
 
 def _kinds(tracks: Sequence[Track], moments: Sequence[Moment[FaceMoment]], model: str) -> list[str]:

@@ -41,8 +41,8 @@ def _figure(clip: StoredClip, moments: list[Moment], tracks: list[Track]) -> Fig
     end = moments[-1].time + step if moments else clip.duration
     heights = [2.0, *[1.0] * len(clip.models)]
     figure = Figure(figsize=(10, 0.8 + max(1, len(tracks)) * (0.5 + 0.27 * sum(heights))), layout="constrained")
-    parts = figure.subfigures(len(tracks), 1, squeeze=False)[:, 0] if tracks else []
-    for part, track in zip(parts, tracks, strict=True):
+    parts = figure.subfigures(max(1, len(tracks)), 1, squeeze=False)[:, 0]
+    for part, track in zip(parts, tracks, strict=False):  # without a face, one part stays empty
         part.suptitle(f"Face {track.number}. {describe(track, [*clip.models], step, end)}", x=0.01, ha="left", size=9)
         grid = part.subplots(len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, name in zip(grid, rows, strict=True):

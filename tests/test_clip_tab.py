@@ -15,7 +15,7 @@ from demo import clip_responses, clip_routes
 from demo.clip_responses import GONE, NO_FACE, ClipResponses, read_wanted
 from demo.clip_routes import CLIP_ROUTES, ranged
 from demo.clip_store import ClipStore, StoredClip
-from demo.clip_timeline import maps, timeline
+from demo.clip_timeline import is_brief, maps, timeline
 from demo.clip_words import describe, render_steadiness, stretches
 from demo.emotion_colours import COLOURS, render_legend
 from demo.responses import Responses
@@ -179,6 +179,12 @@ def test_nonsense_from_the_browser_counts_as_not_chosen(tab):
         wanted = read_wanted(nonsense)
         assert (wanted.number, wanted.upload, wanted.models) == (0, "", ())
     assert next(tab.on_moment(None)) == f'<p class="problem">{GONE}</p>'
+
+
+def test_a_face_that_is_there_for_a_moment_stands_behind_others():
+    short, long = track_of("hh"), track_of("hhhhhhhh")
+    assert is_brief(short, [short, long], 0.1) and not is_brief(long, [short, long], 0.1)
+    assert not is_brief(short, [short], 0.1), "unless it is all there is"
 
 
 # ---- One frame -----------------------------------------------------------------------------------------------------

@@ -104,10 +104,13 @@ def test_each_kind_of_event_has_a_queue_of_its_own(page):
         "on_cover": ("covers", WAITING),
         "on_download": ("files", WAITING),
         "on_test": ("tests", 1),
+        "on_clip": ("clips", 1),
+        "on_moment": ("views", WAITING),
         "analyse": ("views", WAITING),  # a program waits with the visitors
         "models": ("models", WAITING),
     }
-    assert found["on_stop_button"].queue is False  # it must not wait for the test that it stops
+    # They must not wait for what they stop.
+    assert found["on_stop_button"].queue is found["on_stop"].queue is False
     assert not any(event.cancels for event in page.fns.values())
 
 
@@ -121,6 +124,8 @@ def test_the_latest_choice_wins_and_a_test_runs_once(page):
     assert targets["on_view"] == [("view", "select")] and targets["on_cover"] == [("cells", "select")]
     assert targets["on_test"] == [("evidence", "select")] and targets["on_stop_button"] == [("evidence", "clear")]
     assert targets["on_download"] == [("wanted", "select")]
+    assert targets["on_clip"] == [("clip-wanted", "select")] and targets["on_stop"] == [("clip-wanted", "clear")]
+    assert targets["on_moment"] == [("clip-moment", "select")]
 
 
 def test_the_browsers_part_knows_the_defaults():

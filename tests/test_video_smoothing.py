@@ -97,8 +97,7 @@ def test_at_a_cut_the_chain_starts_anew():
     np.testing.assert_allclose(smooth(probabilities, times, np.arange(9) == 4), np.concatenate(parts), rtol=1e-6)
 
 
-@pytest.mark.parametrize("rate", [1e-9, 1.0])
-@pytest.mark.parametrize("step", [0.0, 0.1])
+@pytest.mark.parametrize(("rate", "step"), [(1e-9, 0.1), (1.0, 0.0)])
 def test_stays_finite_over_many_certain_and_contradicting_frames(rate, step):
     frames = np.eye(7)[np.random.default_rng(0).integers(0, 7, 10_000)]
     frames[5000:6000] = np.eye(7)[3]

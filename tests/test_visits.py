@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from demo import load_test, retention
+from demo.clip_store import CLIPS
 from demo.evidence_cards import NOT_TESTED
 from demo.layout import LAUNCH_OPTIONS, build_page
 from demo.retention import sweep, uploads_folder
@@ -103,6 +104,22 @@ def test_analyses_do_not_make_a_visit_larger(page):
         assert len(set(sizes)) == 1
 
 
+def test_clips_do_not_make_a_visit_larger_and_go_with_it(page):
+    with visitor(page) as guest:
+        sizes = []
+        for number in (1, 2):
+            path = guest._client.post("upload", files={"files": ("a.mp4", helpers.made_clip())}).json()[0]
+            guest.tell("clip-wanted", {"number": number, "upload": path})
+            report = guest.values["clip-report"]
+            assert (report["state"], report["number"], report["sentence"]) == ("done", number, "")
+            guest.tell("clip-moment", {"token": report["token"], "moment": 3, "face": 1})
+            assert "The face at 0.3 s" in guest.values["clip-cards"]
+            (session,) = page.state_holder.session_data.values()
+            sizes.append((len(session.config_values), len(session.blocks_config.blocks), len(session.state_data)))
+        assert len(set(sizes)) == 1 and CLIPS.get(report["token"])
+    wait_until(lambda: CLIPS.get(report["token"]) is None)
+
+
 def test_a_visitor_who_leaves_is_forgotten(page):
     with visitor(page) as guest:
         guest.upload(PORTRAIT)
@@ -158,8 +175,10 @@ def test_equal_uploads_have_different_places_and_large_ones_are_refused(page):
     guest = visitor(page)
     places = {guest._client.post("upload", files={"files": ("a.jpg", PORTRAIT)}).json()[0] for _ in range(2)}
     assert len(places) == 2 and all(Path(place).is_relative_to(uploads_folder()) for place in places)
-    answer = guest._client.post("upload", files={"files": ("a.jpg", bytes(21 * 2**20))})
+    answer = guest._client.post("upload", files={"files": ("a.mp4", bytes(101 * 2**20))})
     assert answer.status_code == 413 and "maximum allowed size" in answer.text
+    guest.upload(bytes(21 * 2**20))
+    assert "larger than 20 MB" in guest.values["photo"], "a photo has a limit of its own, which is lower"
 
 
 def test_a_request_made_by_hand_cannot_name_another_file(page, tmp_path):

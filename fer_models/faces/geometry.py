@@ -95,7 +95,7 @@ def crop_square(
         square: what to cut out.
         side: pixels per side of the result; by default, those of the square. A square that is not turned is copied
             pixel by pixel at its own size.
-        resample: bilinear takes a third of the time.
+        resample: bilinear is faster.
     """
     side = side or square.side
     if square.roll == 0 and side == square.side:

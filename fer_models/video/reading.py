@@ -11,7 +11,7 @@ from itertools import chain
 from math import floor
 from os import PathLike
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -373,8 +373,8 @@ def _shape(frame: "VideoFrame", pixel_aspect: Fraction) -> tuple[Fraction, Fract
 
 def _turn(frame: "VideoFrame") -> Image.Transpose | None:
     """What the frame's display matrix asks for, to the nearest quarter turn."""
-    matrix = frame.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
+    matrix: Any = frame.side_data.get(import_av().sidedata.sidedata.Type.DISPLAYMATRIX)
     if matrix is None:
         return None
-    a, b, _, c, d, *_ = np.frombuffer(memoryview(matrix), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     return TURNS[max(TURNS, key=lambda axes: float(np.dot(axes, (a, b, c, d))))]
