@@ -30,8 +30,8 @@ CONSTANTS = {
 
 PRIVACY = "Frames go to this server only, are looked at in memory and are never stored."
 ABOUT = """\
-One model looks at each frame by itself, as it is and not mirrored, and a filter joins the frames; “Analyse” asks more
-models, twice each, and tests their maps. The answers are guesses of what a face shows, not of what a person feels."""
+One model looks at each frame once, and its answers are smoothed over time. “Analyse” asks more models, twice each, and
+tests their maps. The answers are guesses of what a face shows, not of what a person feels."""
 
 
 def build_camera_tab(models: Mapping[str, EmotionModel], limits: Limits) -> None:
