@@ -125,19 +125,20 @@ const answer = ({faces, milliseconds}) => {
     session.moments.push({time: picture.time, number: largest?.number, probabilities: largest?.probabilities});
     while (session.moments[0].time < picture.time - MEMORY - 1) session.moments.shift();
     drawTimeline();
-    session.answers.push(now());
-    while (session.answers[0] < now() - RATE_OVER) session.answers.shift();
+    session.answers.push({time: now(), taken: Object.values(milliseconds).reduce((sum, each) => sum + each, 0)});
+    while (session.answers[0].time < now() - RATE_OVER) session.answers.shift();
     if (now() - session.said < WORDS_EVERY) return;
     session.said = now();
     part("[data-now]").innerHTML = words(largest, faces.length);
-    part("[data-pace]").textContent = pace(milliseconds);
+    part("[data-pace]").textContent = pace();
 };
-const pace = milliseconds => {
+const pace = () => {
     const {answers, began} = session;
-    const rate = (answers.length - 1) / (answers.at(-1) - answers[0]);
-    const taken = Object.values(milliseconds).reduce((sum, each) => sum + each, 0);
+    if (answers.length < 2) return "";
+    const rate = (answers.length - 1) / (answers.at(-1).time - answers[0].time);
+    const taken = answers.reduce((sum, each) => sum + each.taken, 0) / answers.length;
     const left = Math.max(0, Math.ceil(Number(live.dataset.seconds) - now() + began));
-    return answers.length < 3 ? "" : `${rate.toFixed(1)} frames per second, ${taken.toFixed(0)} ms each on the server; ${left} s left`;
+    return `${rate.toFixed(1)} frames per second, ${taken.toFixed(0)} ms each on the server; ${left} s left`;
 };
 const percent = share => `${Math.round(100 * share)} %`;
 const ranked = probabilities => probabilities.map((share, index) => [emotions[index], share]).sort((one, other) => other[1] - one[1]);
