@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from selenium.webdriver.common.keys import Keys
 
 from demo.load_test import running_page
 from fer_models.checkpoints import default_weights_dir
@@ -30,6 +31,9 @@ SCREENS = {
     "analyse-768": (768, 1024, True, "?example=six-faces"),
     "analyse-phone": (*PHONE, True, "?example=grace-hopper"),
     "analyse-phone-dark": (*PHONE, True, "?example=eileen-collins&__theme=dark"),
+    "clip": (1440, 900, False, "?tab=clip"),
+    "clip-dark": (1440, 900, True, "?tab=clip&__theme=dark"),
+    "clip-phone": (*PHONE, True, "?tab=clip"),
     "evaluation": (1440, 900, True, "?tab=evaluation"),
     "evaluation-dark": (1440, 900, False, "?tab=evaluation&__theme=dark"),
     "evaluation-phone": (*PHONE, True, "?tab=evaluation"),
@@ -50,12 +54,24 @@ def main() -> None:
         for name, (width, height, is_whole, query) in SCREENS.items():
             with page.screen(width, height):
                 page.open(query)
+                if name.startswith("clip"):
+                    show_example_clip(page)
                 page.wait(lambda: page.count(".analysis .waiting") == 0)
                 if is_whole:
                     height = min(page.script("return document.documentElement.scrollHeight"), LONGEST)
             with page.screen(width, height):
                 save(page.browser.get_screenshot_as_png(), FOLDER / f"{name}.webp")
     (ROOT / "docs" / "page.webp").write_bytes((FOLDER / "analyse.webp").read_bytes())
+
+
+def show_example_clip(page: Page) -> None:
+    """The timeline of the example, and the first face a second after its beginning."""
+    page.wait(lambda: page.count(".clip-tab"))
+    page.click("[data-clip=example]")
+    page.wait(lambda: page.count(".clip-tab[data-state=done]") and page.count(".clip-face"))
+    page.one(".clip-face .clip-slider").send_keys(Keys.PAGE_UP)
+    page.wait(lambda: page.count("#clip-cards .analysis"))
+    page.script("scrollTo(0, 0)")
 
 
 def save(screenshot: bytes, file: Path) -> None:
