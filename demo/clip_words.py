@@ -1,14 +1,13 @@
 """What a face shows over time, in one or two plain sentences, and whether its maps are steady."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from demo.markup import all_of, listed, percent, term
 from fer_models import EMOTIONS
 from fer_models.analysis.rows import MEAN
-from fer_models.video.analysis import Track
+from fer_models.video.analysis import Stretch, Track, stretches_of
 from fer_models.video.steadiness import Steadiness
 
 # An emotion is named if it lasts for at least so many seconds, and at most so many stretches of others are.
@@ -16,19 +15,6 @@ LASTS, MOST_NAMED = 0.4, 3
 
 # A face that is there for less than this share of the clip is said to be.
 NEARLY_ALL = 0.95
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Moments in a row with the same answer; the times are in seconds."""
-
-    emotion: str
-    start: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.start
 
 
 def describe(track: Track, models: Sequence[str], step: float, duration: float) -> str:
@@ -43,7 +29,7 @@ def describe(track: Track, models: Sequence[str], step: float, duration: float) 
     Returns:
         for example "Mostly happy; surprise from 2.1 to 3.4 s. All four models agree 71 % of the time."
     """
-    sentences = [_what_it_shows(stretches(track, step))]
+    sentences = [_what_it_shows(stretches_of(track, MEAN, step))]
     seen = min(duration, len(track.times) * step)
     if seen < NEARLY_ALL * duration:
         sentences.append(f"In view for {seen:.1f} of {duration:.1f} s.")
@@ -68,19 +54,6 @@ def agreement(track: Track, models: Sequence[str]) -> np.ndarray:
     """Whether all models give the same answer, bool (T,), after smoothing."""
     answers = np.stack([track.smoothed[name].argmax(axis=1) for name in models])
     return (answers == answers[0]).all(axis=0)
-
-
-def stretches(track: Track, step: float) -> list[Stretch]:
-    """The answers of the mean of the models, after smoothing; a gap in which the face is not there ends a stretch."""
-    answers = track.smoothed[MEAN].argmax(axis=1)
-    is_new = np.diff(answers, prepend=-1) != 0
-    is_new[1:] |= np.diff(track.moments) > 1
-    starts = np.flatnonzero(is_new)
-    ends = [*starts[1:], len(answers)]
-    return [
-        Stretch(EMOTIONS[answers[start]], float(track.times[start]), float(track.times[end - 1]) + step)
-        for start, end in zip(starts, ends, strict=True)
-    ]
 
 
 def _what_it_shows(found: Sequence[Stretch]) -> str:

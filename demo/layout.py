@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 
 from demo.api import Api
 from demo.api_guard import CLOSED, FileGuard
+from demo.camera_socket import CAMERA_ROUTES, LIMITS, Cameras, Limits
+from demo.camera_tab import build_camera_tab
 from demo.clip_responses import MEGABYTES as CLIP_MEGABYTES
 from demo.clip_responses import ClipResponses
 from demo.clip_routes import CLIP_ROUTES
@@ -48,6 +50,8 @@ DOWNLOADS = """\
 <div class="downloads" role="group" aria-label="Download this analysis"><span>Download</span>
 <button type="button" data-download="png">picture</button><button type="button" data-download="json">JSON</button>
 <button type="button" data-download="csv">CSV</button></div>"""
+
+STYLES = ("page", "clip", "camera", "evaluation", "trust")
 
 # Of the browser's part of the page. Each file runs for one component, see `gr.HTML`.
 SCRIPTS = {
@@ -96,7 +100,7 @@ THEME = gr.themes.Base(
 
 LAUNCH_OPTIONS = {
     "theme": THEME,
-    "css_paths": [Path(__file__).with_name(f"{name}.css") for name in ("page", "clip", "evaluation", "trust")],
+    "css_paths": [Path(__file__).with_name(f"{name}.css") for name in STYLES],
     "footer_links": ["api", "gradio", "settings"],
     "enable_monitoring": False,  # else anybody could ask how often the page is used
     "run_history": False,  # else the browser would keep a visitor's pictures and results
@@ -104,14 +108,20 @@ LAUNCH_OPTIONS = {
     "state_session_capacity": 200,
     "app_kwargs": APP_OPTIONS
     | {
-        "routes": [*APP_OPTIONS["routes"], *CLIP_ROUTES, *CLOSED],
+        "routes": [*APP_OPTIONS["routes"], *CLIP_ROUTES, *CAMERA_ROUTES, *CLOSED],
         "middleware": [Middleware(FileGuard, most_bytes=2 * MEGABYTES * 2**20)],  # base64 is longer by a third
     },
 }
 
 
 class Page(gr.Blocks):
-    """Gradio's page, which writes no values of a visitor into the server's log."""
+    """Gradio's page, which writes no values of a visitor into the server's log.
+
+    Attributes:
+        cameras: the sessions of the tab Camera.
+    """
+
+    cameras: Cameras
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """Refuses an event with too few values. Gradio's own sentence would hold those values, such as a photo."""
@@ -126,6 +136,7 @@ def build_page(
     weights_dir: Path,
     at_once: int = 2,
     report: Callable[[str], object] = lambda line: None,
+    camera_limits: Limits = LIMITS,
 ) -> gr.Blocks:
     """The whole page, to be launched with LAUNCH_OPTIONS. It opens with an example, which is analysed here, once.
 
@@ -135,12 +146,14 @@ def build_page(
         weights_dir: where the evaluations are.
         at_once: how many models run at the same time.
         report: hears what is being done.
+        camera_limits: see `Limits`.
     """
     results, variants, unevaluated = read_results(weights_dir)
     everything = results | {f"{variant.recipe}/{variant.name}": found for variant, found in variants.items()}
     responses = Responses(models, everything, at_once)
     clips = ClipResponses(responses, CLIPS)
     with Page(title="FER Lens", analytics_enabled=False, delete_cache=(60, 60), fill_width=True) as page:
+        page.cameras = Cameras(models, camera_limits)
         count = len(default_choice(models)) or len(default_choice(MODELS))
         who, each = (f"{in_words(count).capitalize()} models guess", "each of them") if count > 1 else ONE_MODEL
         gr.HTML(
@@ -154,6 +167,9 @@ def build_page(
                 _build_analysis_tab(responses)
             with gr.Tab("Clip"):
                 build_clip_tab(clips)
+            if models:
+                with gr.Tab("Camera"):
+                    build_camera_tab(models, camera_limits)
             with gr.Tab("Evaluation"):
                 build_evaluation_tab(weights_dir, results, variants, unevaluated)
             with gr.Tab("Trust the maps?"):

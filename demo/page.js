@@ -4,7 +4,7 @@
 // While an answer is being made, Gradio keeps the latest choice and drops those between (trigger_mode "always_last").
 const DEFAULTS = {example: "OPENING", upload: "", face: null, emotion: "", against: "", method: "METHOD", layer: "last", models: "", number: 0};
 const KEYS = ["example", "face", "emotion", "against", "method", "layer", "models"];
-const TABS = ["analyse", "clip", "evaluation", "trust"];
+const TABS = ["analyse", "clip", "camera", "evaluation", "trust"];
 const open = new Set();
 let view = {...DEFAULTS}, tab = TABS[0];
 

@@ -63,18 +63,31 @@ axe.run({include: [["body"]], exclude: excluded}, {...options, resultTypes: ["vi
 
 
 @contextmanager
-def start_chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Debian's chromium without a window, with a profile folder of its own."""
+def start_chromium(profile: Path, *arguments: str) -> Iterator[webdriver.Chrome]:
+    """Debian's chromium without a window, with a profile folder of its own, and further arguments."""
     options = webdriver.ChromeOptions()
     options.binary_location = PROGRAMS[0]
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)
     driver = webdriver.Chrome(options, webdriver.ChromeService(PROGRAMS[1]))
     try:
         yield driver
     finally:
         driver.quit()
+
+
+def portrait_camera(portrait: Path, folder: Path) -> str:
+    """The argument that makes chromium's camera show a portrait moving to and fro, from a file in this folder."""
+    with Image.open(portrait) as photo:
+        person = photo.convert("RGB").resize((480 * photo.width // photo.height, 480))
+    file = folder / "camera.mjpeg"
+    with file.open("wb") as frames:
+        for shift in [*range(0, 60, 3), *range(60, 0, -3)]:
+            picture = Image.new("RGB", (640, 480), "gray")
+            picture.paste(person, (50 + shift, 0))
+            picture.save(frames, "JPEG", quality=90)
+    return f"--use-file-for-fake-video-capture={file}"
 
 
 class Page:

@@ -140,12 +140,17 @@ def small_server(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+def browser_programs() -> None:
+    """Skips the test where there is no browser."""
     if None in PROGRAMS:
         reason = "chromium or chromedriver is not installed (Debian: apt install chromium chromium-driver)"
         if os.environ.get("FER_LENS_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory, browser_programs: None) -> Iterator[webdriver.Chrome]:
     with start_chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
 

@@ -5,14 +5,16 @@ Look at all of them after a change of the page. docs/page.webp, which README sho
 
 import io
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
+from demo.example_pictures import EXAMPLES, OPENING
 from demo.load_test import running_page
 from fer_models.checkpoints import default_weights_dir
-from tests.browser import PHONE, Page, start_chromium
+from tests.browser import PHONE, Page, portrait_camera, start_chromium
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "screens"
@@ -34,6 +36,9 @@ SCREENS = {
     "clip": (1440, 900, False, "?tab=clip"),
     "clip-dark": (1440, 900, True, "?tab=clip&__theme=dark"),
     "clip-phone": (*PHONE, True, "?tab=clip"),
+    "camera": (1440, 900, False, "?tab=camera"),
+    "camera-dark": (1440, 900, False, "?tab=camera&__theme=dark"),
+    "camera-phone": (*PHONE, True, "?tab=camera"),
     "evaluation": (1440, 900, True, "?tab=evaluation"),
     "evaluation-dark": (1440, 900, False, "?tab=evaluation&__theme=dark"),
     "evaluation-phone": (*PHONE, True, "?tab=evaluation"),
@@ -48,7 +53,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         running_page(default_weights_dir(), Path(folder), at_once=2) as (address, _),
-        start_chromium(Path(folder, "profile")) as browser,
+        start_chromium(Path(folder, "profile"), portrait_camera(EXAMPLES[OPENING].path, Path(folder))) as browser,
     ):
         page = Page(browser, address)
         for name, (width, height, is_whole, query) in SCREENS.items():
@@ -57,6 +62,9 @@ def main() -> None:
                 if name.startswith("clip"):
                     show_example_clip(page)
                 page.wait(lambda: page.count(".analysis .waiting") == 0)
+                if "tab=camera" in query:
+                    page.click("[data-start]")
+                    time.sleep(12)  # until the timeline is full
                 if is_whole:
                     height = min(page.script("return document.documentElement.scrollHeight"), LONGEST)
             with page.screen(width, height):

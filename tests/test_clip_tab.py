@@ -16,7 +16,7 @@ from demo.clip_responses import GONE, NO_FACE, ClipResponses, read_wanted
 from demo.clip_routes import CLIP_ROUTES, ranged
 from demo.clip_store import ClipStore, StoredClip
 from demo.clip_timeline import is_brief, maps, timeline
-from demo.clip_words import describe, render_steadiness, stretches
+from demo.clip_words import describe, render_steadiness
 from demo.emotion_colours import COLOURS, render_legend
 from demo.responses import Responses
 from demo.retention import uploads_folder
@@ -293,15 +293,6 @@ def track_of(answers: str, others: str = "", moments: list[int] | None = None) -
     }
     positions = np.array(moments or range(len(answers)))
     return Track(1, positions, positions / 10, rows, rows)
-
-
-def test_stretches_end_where_the_answer_changes_or_the_face_is_gone():
-    found = stretches(track_of("hhssh", moments=[0, 1, 2, 3, 9]), 0.1)
-    assert [(each.emotion, round(each.start, 3), round(each.end, 3)) for each in found] == [
-        ("happy", 0.0, 0.2),
-        ("sad", 0.2, 0.4),
-        ("happy", 0.9, 1.0),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from fer_models.data.images import to_grey48
+from fer_models.evaluation.tracking import overlap
 from fer_models.faces import Face, Square, crop_face, face_square, find_faces, is_one_face, landmarks_in_crop
 from fer_models.faces.__main__ import measure_margin
 from fer_models.faces.geometry import BOX_CENTRE_X, BOX_CENTRE_Y, BOX_HEIGHT, BOX_WIDTH, crop_square
@@ -34,13 +35,6 @@ def head(name: str, height: int, degrees: float = 0) -> Image.Image:
     turned = Image.fromarray(padded).rotate(degrees, Image.Resampling.BICUBIC, center=(x + margin, y + margin))
     corners = (x - half + margin, y - half + margin, x + half + margin, y + half + margin)
     return turned.resize((2 * height, 2 * height), Image.Resampling.LANCZOS, box=corners)
-
-
-def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union of two boxes."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    intersection = max(width, 0) * max(height, 0)
-    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
 
 
 @portraits

@@ -89,7 +89,7 @@ def test_a_phone_shows_the_models_two_by_two_and_scrolls_to_the_verdict(page):
         assert maps[0]["left"] == maps[2]["left"] < maps[1]["left"] == maps[3]["left"]
         (verdict,) = page.boxes(".verdict")
         assert verdict["top"] >= 0 and all(box["top"] < PHONE[1] - 100 for box in page.boxes(".heat .overlay")[:2])
-        assert len(page.all("#tabs [role=tab]")) == 4, "all tabs fit"
+        assert len(page.all("#tabs [role=tab]")) == 5, "all tabs fit"
 
 
 def test_no_window_scrolls_sideways(page):

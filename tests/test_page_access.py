@@ -33,7 +33,7 @@ def test_axe_finds_no_serious_fault_in_any_tab(unopened, theme):
     page.wait(lambda: page.one("[data-test]").is_displayed())
     for size in (DESKTOP, PHONE):
         with page.screen(*size):
-            for tab in ("Analyse", "Clip", "Evaluation", "Trust the maps?"):
+            for tab in ("Analyse", "Clip", "Camera", "Evaluation", "Trust the maps?"):
                 page.open_tab(tab)
                 assert page.axe_faults(only_colours=theme == "dark") == [], (theme, size, tab)
             for button in page.all("#tabs [role=tab]"):  # axe cannot tell, because Gradio draws a line below

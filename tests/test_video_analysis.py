@@ -77,10 +77,10 @@ def test_stretches_of_the_same_answer() -> None:
     ]
     (track,) = tracks_of(moments)
     assert [EMOTIONS[answer] for answer in track.smoothed["a"].argmax(axis=1)] == [answers[n] for n in present]
-    assert stretches_of(track, "a") == [
-        Stretch(0.0, 2.0, "happy"),
-        Stretch(2.0, 3.0, "fear"),  # gone at 3 s
-        Stretch(4.0, 6.0, "happy"),
+    assert stretches_of(track, "a", 0.5) == [
+        Stretch("happy", 0.0, 2.0),
+        Stretch("fear", 2.0, 3.0),  # gone at 3 s
+        Stretch("happy", 4.0, 6.0),
     ]
 
 

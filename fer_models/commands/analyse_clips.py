@@ -124,7 +124,7 @@ def _print(name: str, models: Sequence[EmotionModel], fps: float) -> None:
         return
     tracks = tracks_of(moments)
     for track in tracks:
-        for stretch in stretches_of(track, MEAN):
+        for stretch in stretches_of(track, MEAN, 1 / fps):
             print(f"{name}, face {track.number}, {stretch.start:.1f} to {stretch.end:.1f} s: {stretch.emotion}")
     if not tracks:
         there = "1 moment" if len(moments) == 1 else f"{len(moments)} moments"

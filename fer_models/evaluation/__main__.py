@@ -11,8 +11,8 @@ metrics, predictions, plots and model cards in weights/ are rewritten.
     python -m fer_models.evaluation --explanations [--data data/fer2013 --limit N]
 
 prints the heat-map study instead. With --data, it is measured first, on N random test faces: on one core about a minute
-per face for ResNet-50, nearly two with CBAM, and up to seven seconds for the other models. With a GPU (--device cuda), a
-hundred faces take less than two minutes.
+per face for ResNet-50, nearly two with CBAM, and up to seven seconds for the other models. With a GPU (--device cuda),
+a hundred faces take less than two minutes.
 """
 
 import argparse

@@ -84,7 +84,8 @@ class Count:
         self.false += len(found) - len(pairs)
 
     def _last(self, person: int) -> int | None:
-        return self.numbers.get(person, [None])[-1]
+        numbers = self.numbers.get(person)
+        return numbers[-1] if numbers else None
 
     @property
     def extra(self) -> int:

