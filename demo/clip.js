@@ -349,7 +349,10 @@ const choose = (face, moment) => {
     seek(timeline.times[moment]);
     clearTimeout(asking);
     const number = Number(face);
-    if (!timeline.faces.find(one => one.number === number)?.moments.includes(moment)) return;
+    if (!timeline.faces.find(one => one.number === number)?.moments.includes(moment)) {
+        cards().hidden = true;  // there is no such face in this frame
+        return;
+    }
     cards().setAttribute("aria-busy", "true");
     asking = setTimeout(() => tell("clip-moment", {token, face: number, moment}), 250);
 };

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from threading import Event, Lock
 from typing import Any, BinaryIO
@@ -122,22 +123,12 @@ class ClipResponses:
             square = face_square(face.picture, face.face)
             landmarks = landmarks_in_crop(square, face.face)
             crop = FaceCrop(face.picture, face.pixels, landmarks, square, face=face.face)
-            responses = self._responses
-            models = clip.models
-            explained = list(explain_face(models, crop, None, None, FIRST_LAYER, DEFAULT_METHOD, responses.pool))
-            number = responses.next_number()
-            head = _heading(clip, position, face)
-            for checks in (None, lambda: check_maps(models, crop, explained, responses.pool)):
-                results = render_results(
-                    crop,
-                    models,
-                    explained,
-                    responses.record(explained),
-                    responses.accuracies,
-                    checks and checks(),
-                    number,
-                )
-                yield head + results
+            page = self._responses
+            explained = list(explain_face(clip.models, crop, None, None, FIRST_LAYER, DEFAULT_METHOD, page.pool))
+            show = partial(render_results, crop, clip.models, explained, page.record(explained), page.accuracies)
+            head, number = _heading(clip, position, face), page.next_number()
+            yield head + show(None, number)
+            yield head + show(check_maps(clip.models, crop, explained, page.pool), number)
 
     def on_stop(self, request: gr.Request) -> None:
         """The visitor wants a running analysis to end, and to keep what it has found."""
@@ -162,7 +153,7 @@ class ClipResponses:
             if source.duration and source.duration > MOST_SECONDS + 1:
                 raise ClipError(TOO_LONG)
             content, duration = _read(source, stop)
-            per_second = min(PER_SECOND, MOST_MOMENTS / duration) if duration else PER_SECOND
+            per_second = min(PER_SECOND, MOST_MOMENTS / duration)
             models = {name: self._responses.models[name] for name in names}
             clip = StoredClip(session, models, source.size, duration, per_second, content)
             self._store.add(clip)
@@ -267,7 +258,8 @@ def _read(source: Clip, stop: Event) -> tuple[bytes, float]:
         duration = seconds
 
     content = preview(source, check)
-    return content, max(duration, min(source.duration or 0.0, duration + 1))  # the last frame lasts a little, too
+    # The last frame lasts for a while, too, as the file may tell.
+    return content, max(duration, 1 / PER_SECOND, min(source.duration or 0.0, duration + 1))
 
 
 def _report(state: str, clip: StoredClip, **more: object) -> Report:

@@ -27,7 +27,7 @@ played, until you leave this page or ten minutes after you last used it."""
 TAB = f"""
 <div class="clip-tab" data-state="empty" style="{colour_variables()}">
   <div class="clip-drop">
-    <p class="clip-lead"><b>Drop a clip here</b> to see which emotion the models see in each face, and when.</p>
+    <p class="clip-lead"><b>Drop or choose a clip</b> to see which emotion the models see in each face, and when.</p>
     <div class="buttons" role="group" aria-label="A clip">
       <label class="button primary"><input type="file" accept="video/*,image/gif,.mkv,.avi" class="unseen"
         data-clip="file">Try your clip</label>
@@ -52,7 +52,7 @@ TAB = f"""
       <div class="clip-controls">
         <button type="button" class="clip-play" data-clip="play" aria-label="Play"></button>
         <output data-clip="time"></output>
-        <label>over the faces <select data-clip="map"></select></label>
+        <label><span>over the faces</span> <select data-clip="map"></select></label>
       </div>
     </div>
     <div class="clip-times">

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from PIL import Image
+from selenium.webdriver.common.keys import Keys
 
 from demo.example_pictures import EXAMPLES, OPENING
 from demo.load_test import running_page
@@ -32,6 +33,9 @@ SCREENS = {
     "analyse-768": (768, 1024, True, "?example=six-faces"),
     "analyse-phone": (*PHONE, True, "?example=grace-hopper"),
     "analyse-phone-dark": (*PHONE, True, "?example=eileen-collins&__theme=dark"),
+    "clip": (1440, 900, False, "?tab=clip"),
+    "clip-dark": (1440, 900, True, "?tab=clip&__theme=dark"),
+    "clip-phone": (*PHONE, True, "?tab=clip"),
     "camera": (1440, 900, False, "?tab=camera"),
     "camera-dark": (1440, 900, False, "?tab=camera&__theme=dark"),
     "camera-phone": (*PHONE, True, "?tab=camera"),
@@ -55,6 +59,8 @@ def main() -> None:
         for name, (width, height, is_whole, query) in SCREENS.items():
             with page.screen(width, height):
                 page.open(query)
+                if name.startswith("clip"):
+                    show_example_clip(page)
                 page.wait(lambda: page.count(".analysis .waiting") == 0)
                 if "tab=camera" in query:
                     page.click("[data-start]")
@@ -64,6 +70,16 @@ def main() -> None:
             with page.screen(width, height):
                 save(page.browser.get_screenshot_as_png(), FOLDER / f"{name}.webp")
     (ROOT / "docs" / "page.webp").write_bytes((FOLDER / "analyse.webp").read_bytes())
+
+
+def show_example_clip(page: Page) -> None:
+    """The timeline of the example, and the first face a second after its beginning."""
+    page.wait(lambda: page.count(".clip-tab"))
+    page.click("[data-clip=example]")
+    page.wait(lambda: page.count(".clip-tab[data-state=done]") and page.count(".clip-face"))
+    page.one(".clip-face .clip-slider").send_keys(Keys.PAGE_UP)
+    page.wait(lambda: page.count("#clip-cards .analysis"))
+    page.script("scrollTo(0, 0)")
 
 
 def save(screenshot: bytes, file: Path) -> None:

@@ -143,6 +143,20 @@ def test_files_that_are_no_clip_with_a_face_get_a_sentence(tab, uploads, monkeyp
     assert not [path for path in uploads.rglob("*") if path.is_file()]
 
 
+def test_a_clip_of_one_frame_has_one_moment(tab, uploads, monkeypatch):
+    monkeypatch.setattr(clip_responses, "REPORT_INTERVAL", 0)
+    report = analysed(tab, made_clip(0.1), uploads)
+    shown = timeline(tab._store.get(report["token"]))
+    assert shown["times"] == [0] and shown["duration"] == 0.1 and len(shown["faces"]) == 1
+
+
+def test_a_long_clip_is_looked_at_less_often(tab, uploads, monkeypatch):
+    monkeypatch.setattr(clip_responses, "MOST_MOMENTS", 3)
+    report = analysed(tab, made_clip(), uploads)
+    assert report["perSecond"] == pytest.approx(5, abs=0.6)
+    assert len(tab._store.get(report["token"]).moments) <= 4
+
+
 def test_a_running_analysis_ends_with_what_is_known_or_without_a_trace(tab, uploads):
     upload = uploaded(made_clip(4), uploads)
     reports = tab.on_clip({"upload": upload}, VISITOR)

@@ -81,7 +81,7 @@ def uploaded_files(folder: Path) -> list[Path]:
 
 
 def test_a_clip_shows_what_the_models_see_when(tab, uploads, tmp_path):
-    assert "Drop a clip here" in tab.text(".clip-drop") and "deleted from the server" in tab.text(".clip-drop")
+    assert "Drop or choose a clip" in tab.text(".clip-drop") and "deleted from the server" in tab.text(".clip-drop")
     added(tab, clip_file(tmp_path, seconds=2))
     assert uploaded_files(uploads) == []
     assert re.search(r"all the time|Mostly|Most often", tab.text(".clip-face header p"))
