@@ -39,19 +39,23 @@ def _figure(clip: StoredClip, moments: list[Moment], tracks: list[Track]) -> Fig
     rows = (MEAN, *clip.models)
     step = 1 / clip.per_second
     end = moments[-1].time + step if moments else clip.duration
+    starts = np.array([*(moment.time for moment in moments), end])
     heights = [2.0, *[1.0] * len(clip.models)]
     figure = Figure(figsize=(10, 0.8 + max(1, len(tracks)) * (0.5 + 0.27 * sum(heights))), layout="constrained")
     parts = figure.subfigures(max(1, len(tracks)), 1, squeeze=False)[:, 0]
     for part, track in zip(parts, tracks, strict=False):  # without a face, one part stays empty
         part.suptitle(f"Face {track.number}. {describe(track, [*clip.models], step, end)}", x=0.01, ha="left", size=9)
+        widths = starts[track.moments + 1] - track.times  # a column ends where the next frame begins
         grid = part.subplots(len(rows), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, name in zip(grid, rows, strict=True):
-            _draw(axes, track, name, step)
+            _draw(axes, track, name, widths)
             for moment in moments:
                 if moment.is_cut:
                     axes.axvline(moment.time, color="black", linestyle=(0, (4, 3)), linewidth=1)
-        differ = track.times[~agreement(track, [*clip.models])]
-        grid[0].bar(differ, 0.06, step, bottom=1.04, align="edge", color="#b45309", clip_on=False)
+        differ = ~agreement(track, [*clip.models])
+        grid[0].bar(
+            track.times[differ], 0.06, widths[differ], bottom=1.04, align="edge", color="#b45309", clip_on=False
+        )
         grid[-1].set(xlim=(0, end), xlabel="seconds; brown marks: the models disagree")
     keys = [Patch(color=colour, label=emotion) for emotion, colour in COLOURS.items()]
     figure.legend(handles=keys, ncols=len(keys), loc="outside upper left", frameon=False)
@@ -59,13 +63,14 @@ def _figure(clip: StoredClip, moments: list[Moment], tracks: list[Track]) -> Fig
     return figure
 
 
-def _draw(axes: Axes, track: Track, name: str, step: float) -> None:
+def _draw(axes: Axes, track: Track, name: str, widths: np.ndarray) -> None:
     """One strip: a column of stacked probabilities for each moment."""
     below = np.zeros(len(track.times))
     for colour, shares in zip(COLOURS.values(), track.smoothed[name].T, strict=True):
-        axes.bar(track.times, shares, step, bottom=1 - below - shares, align="edge", color=colour)
+        axes.bar(track.times, shares, widths, bottom=1 - below - shares, align="edge", color=colour)
         below = below + shares
     axes.set(ylim=(0, 1), yticks=[])
+    axes.tick_params(bottom=False)
     axes.spines[:].set_visible(False)
     axes.set_ylabel(
         "all models" if name == MEAN else model_title(name), rotation=0, ha="right", va="center", labelpad=6
