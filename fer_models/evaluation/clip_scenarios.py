@@ -134,7 +134,7 @@ def cut(rng: np.random.Generator) -> Script:
 
 def lineup(people: int) -> Script:
     """One after the other stands in four places for a frame each, small and large, in front of two backgrounds."""
-    stands = [(300, HEIGHT / 2, 100, 0), (900, HEIGHT / 2, 200, 0), (900, HEIGHT / 2, 100, 0), (300, HEIGHT / 2, 150, 0)]
+    stands = [(x, HEIGHT / 2, height, 0) for x, height in ((300, 100), (900, 200), (900, 100), (300, 150))]
     places = np.full((len(stands), people, people, 4), np.nan)
     places[:, range(people), range(people)] = np.array(stands)[:, None]
     return replace(_script(places.reshape(-1, people, 4)), scene=np.repeat([0, 0, 1, 1], people))

@@ -194,6 +194,8 @@ def main() -> None:
     print(f"<!-- following-{source}:begin -->")
     print(markdown_table(HEAD, rows))
     print(f"\n{options.clips} clips of {LENGTH / FPS:.0f} s per scenario, {WIDTH} x {HEIGHT}, {FPS} frames per second.")
+    if options.data:
+        print(f"{len(people)} of {PEOPLE} heads take part: those that are found wherever they stand still.")
     print(f"Following took {1000 * np.mean(seconds):.0f} ms of processor time per frame.")
     print(f"<!-- following-{source}:end -->")
 
