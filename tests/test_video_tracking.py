@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from fer_models.evaluation.clip_scenarios import still
-from fer_models.evaluation.made_clips import Truth, person_in, play
-from fer_models.evaluation.tracking import Count, overlap
+from fer_models.evaluation.made_clips import Person, Truth, person_in, play
+from fer_models.evaluation.tracking import Count, found_in_stills, overlap
 from fer_models.faces import Face, find_faces
 from fer_models.video.timeline import Frame, TrackedFace
 from fer_models.video.tracking import FaceTracker, Observation, Search
@@ -187,6 +187,12 @@ def test_made_clips_know_where_a_face_is_and_how_much_of_it_is_seen():
     assert open_face.visible == 1.0 and half.visible == pytest.approx(0.5, abs=0.02)
     (found,) = find_faces(frames[0][0].picture)
     assert overlap(found.box, open_face.box) > 0.8
+
+
+def test_only_heads_that_are_found_in_stills_are_followed():
+    portrait = person_in(Image.open(PORTRAIT).convert("RGB"))
+    faceless = Person(Image.new("RGBA", portrait.cutout.size, "tan"), portrait.size)
+    assert found_in_stills([faceless, portrait]) == [portrait]
 
 
 def test_counts_of_what_went_wrong():

@@ -132,6 +132,14 @@ def cut(rng: np.random.Generator) -> Script:
     return replace(_script(np.stack([first, second], axis=1)), scene=scene)
 
 
+def lineup(people: int) -> Script:
+    """One after the other stands in four places for a frame each, small and large, in front of two backgrounds."""
+    stands = [(x, HEIGHT / 2, height, 0) for x, height in ((300, 100), (900, 200), (900, 100), (300, 150))]
+    places = np.full((len(stands), people, people, 4), np.nan)
+    places[:, range(people), range(people)] = np.array(stands)[:, None]
+    return replace(_script(places.reshape(-1, people, 4)), scene=np.repeat([0, 0, 1, 1], people))
+
+
 SCENARIOS: dict[str, Scenario] = {
     "nobody": nobody,
     "standing still": still,
