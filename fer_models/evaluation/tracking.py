@@ -160,9 +160,9 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", metavar="PATH", help="path to FER-2013: its faces are the people, in grey")
-    source.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help="portraits of different people")
+    people_from = parser.add_mutually_exclusive_group(required=True)
+    people_from.add_argument("--data", metavar="PATH", help="path to FER-2013: its faces are the people, in grey")
+    people_from.add_argument("--pictures", nargs="+", type=Path, metavar="FILE", help="portraits of different people")
     parser.add_argument("--clips", type=int, default=10, metavar="N", help="per scenario; default: %(default)s")
     parser.add_argument(
         "--split",
