@@ -3,7 +3,7 @@
 Heads are cut out, moved over pictures made of noise, and covered, turned, lit and blurred as a scenario says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ def person_in(picture: Image.Image) -> Person | None:
     return Person(_rounded(head), (right - left, bottom - top))
 
 
-def play(script: Script, people: list[Person], rng: np.random.Generator) -> Iterator[tuple[Frame, list[Truth]]]:
+def play(script: Script, people: Sequence[Person], rng: np.random.Generator) -> Iterator[tuple[Frame, list[Truth]]]:
     """Shows the script's frames, each with the people who are in the scene."""
     scenes = [_background(rng) for _ in range(script.scene.max() + 1)]
     object_in_front = _background(rng)
