@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -88,7 +89,7 @@ class Cameras:
     async def serve(self, websocket: WebSocket) -> None:
         """One session, from its beginning to its end."""
         await websocket.accept()
-        visit = websocket.query_params.get("visit", "")
+        visit = websocket.query_params.get("visit") or secrets.token_hex(8)
         with suppress(WebSocketDisconnect):
             try:
                 await self._run(websocket, visit)
@@ -104,7 +105,8 @@ class Cameras:
         """Streams until the session's time is over."""
         now = asyncio.get_running_loop().time()
         if before := self._deadlines.pop(visit, None):  # the same visit's, whose connection was lost
-            before.reschedule(now)
+            with suppress(RuntimeError):  # it is over already
+                before.reschedule(now)
         if len(self._deadlines) >= self.limits.sessions:
             raise SessionEnd(BUSY, _busy([deadline.when() or now for deadline in self._deadlines.values()], now))
         try:
@@ -131,6 +133,7 @@ class Cameras:
             message = await self._received(websocket)
             if message.get("text") is not None:
                 analysis.model = self._chosen(message["text"])
+                await asyncio.sleep(1 / self.limits.rate)
                 continue
             start = loop.time()
             answer = await loop.run_in_executor(self._pool, _answer, analysis, message["bytes"], start)

@@ -39,6 +39,9 @@ MEGABYTES, MOST_SECONDS = 100, 120
 # Frames that are looked at: so many per second, fewer if a clip would have more of them than this.
 PER_SECOND, MOST_MOMENTS = 10, 300
 
+# More frames than this, 120 per second, are not even copied.
+MOST_FRAMES = 120 * MOST_SECONDS
+
 # The analysis of a clip ends after so many faces, all frames together, so that a crowd does not hold the queue.
 MOST_FACES = 1000
 
@@ -49,6 +52,7 @@ STRANGERS = "six-faces"
 REPORT_INTERVAL = 1.0
 
 TOO_LONG = f"The clip is longer than {MOST_SECONDS // 60} minutes; please cut it first."
+TOO_MANY = f"The clip has more than {MOST_FRAMES:,} frames; please cut it first."
 STOPPED = "Stopped before anything was analysed."
 NO_FACE = "No face was found in this clip."
 GONE = "This clip is no longer on the server, which forgets clips after ten minutes without use; please add it again."
@@ -247,14 +251,17 @@ def _opened_file(upload: str) -> Iterator[BinaryIO]:
 
 def _read(source: Clip, stop: Event) -> tuple[bytes, float]:
     """The preview of a clip, and its length in seconds, which its file may not tell or tell wrongly."""
-    duration = 0.0
+    duration, frames = 0.0, 0
 
     def check(seconds: float, total: float | None) -> None:
-        nonlocal duration
+        nonlocal duration, frames
+        frames += 1
         if stop.is_set():
             raise ClipError(STOPPED)
         if seconds > MOST_SECONDS + 1:
             raise ClipError(TOO_LONG)
+        if frames > MOST_FRAMES:
+            raise ClipError(TOO_MANY)
         duration = seconds
 
     content = preview(source, check)

@@ -107,15 +107,17 @@ def ranged(content: bytes, kind: str, wanted: str | None) -> Response:
     Args:
         content: of the file.
         kind: its media type.
-        wanted: the header Range; anything but one range of bytes counts as none.
+        wanted: the header Range; anything but one valid range of bytes counts as none.
     """
     accepts = {"Accept-Ranges": "bytes"}
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted or "")
+    found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", wanted or "")
     if found is None or found.groups() == ("", ""):
         return Response(content, media_type=kind, headers=accepts)
     first, last = found.groups()
     start = int(first) if first else max(0, len(content) - int(last))
     end = min(int(last), len(content) - 1) if first and last else len(content) - 1
+    if first and last and int(last) < int(first):
+        return Response(content, media_type=kind, headers=accepts)
     if start > end:
         return Response(status_code=416, headers=accepts | {"Content-Range": f"bytes */{len(content)}"})
     headers = accepts | {"Content-Range": f"bytes {start}-{end}/{len(content)}"}

@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from demo.retention import uploads_folder
 from fer_models import EMOTIONS
 from fer_models.analysis.rows import MEAN
 from fer_models.video.analysis import Track
-from fer_models.video.reading import open_clip
+from fer_models.video.reading import ClipError, open_clip
 from fer_models.video.steadiness import Steadiness
 from tests.helpers import made_clip, sure_of, tiny_models, words
 
@@ -270,7 +271,9 @@ def test_an_unknown_token_gets_a_sentence(client):
         ("bytes=8-99", 206, b"89", "bytes 8-9/10"),
         ("bytes=-3", 206, b"789", "bytes 7-9/10"),
         ("bytes=10-", 416, b"", "bytes */10"),
-        ("bytes=5-2", 416, b"", "bytes */10"),
+        ("bytes=5-2", 200, b"0123456789", None),
+        (f"bytes={5000 * '9'}-", 200, b"0123456789", None),
+        (f"bytes=-{5000 * '9'}", 200, b"0123456789", None),
         ("bytes=-", 200, b"0123456789", None),
         ("bytes=0-1,3-4", 200, b"0123456789", None),
         ("seconds=1-2", 200, b"0123456789", None),
@@ -330,3 +333,9 @@ def test_only_a_map_that_jumps_is_marked():
 def test_every_emotion_has_a_colour_of_its_own():
     assert tuple(COLOURS) == EMOTIONS and len(set(COLOURS.values())) == 7
     assert words(render_legend()) == " ".join(EMOTIONS)
+
+
+def test_a_clip_of_too_many_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip_responses, "MOST_FRAMES", 5)
+    with open_clip(made_clip(seconds=1)) as clip, pytest.raises(ClipError, match="more than"):
+        clip_responses._read(clip, Event())

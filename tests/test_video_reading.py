@@ -505,3 +505,31 @@ def test_the_script_makes_the_example_clip(number: int) -> None:
     with open_clip(CLIP) as clip:
         stored = next(clip.frames(start=before + 0.999))
     assert np.abs(np.asarray(stored.picture, np.float32) - np.asarray(picture, np.float32)).mean() < 4
+
+
+def test_a_webm_that_was_cut_off() -> None:
+    content = made(
+        [np.full((64, 96, 3), 8 * number, np.uint8) for number in range(30)], container="webm", codec="libvpx"
+    )
+    with open_clip(content) as whole:
+        assert len(list(whole.frames())) == 30 and whole.problem is None
+    with open_clip(content[: len(content) // 2]) as clip:
+        assert 0 < len(list(clip.frames())) < 20
+        assert clip.problem is not None and clip.problem.endswith("of 3.0 seconds: the rest is missing.")
+
+
+def test_a_writer_is_closed_once_and_refuses_endless_times() -> None:
+    file = io.BytesIO()
+    with ClipWriter(file, (96, 64)) as writer:
+        writer.write(numbered(0), 0)
+        for time in (float("nan"), float("inf"), 1e15):
+            with pytest.raises(ValueError, match="cannot follow"):
+                writer.write(numbered(1), time)
+    writer.close()
+    with open_clip(file.getvalue()) as clip:
+        assert len(list(clip.frames())) == 1
+
+
+def test_endless_rates_are_refused() -> None:
+    with open_clip(made([np.zeros((64, 96, 3), np.uint8)])) as clip, pytest.raises(ValueError, match="inf frames"):
+        list(clip.frames(float("inf")))

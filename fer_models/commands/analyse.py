@@ -10,6 +10,7 @@ The same command goes on where an earlier one ended. docs/command_line.md descri
 
 import argparse
 import logging
+import math
 import os
 import sys
 import time
@@ -122,7 +123,7 @@ def _check(options: argparse.Namespace) -> None:
         raise _OptionsError("PyTorch finds no GPU here: leave --device out, or install PyTorch for CUDA.")
     if options.processes < 0:
         raise _OptionsError(f"--processes is {options.processes}: give 0 or more.")
-    if options.fps is not None and not options.fps > 0:
+    if options.fps is not None and not 0 < options.fps < math.inf:
         raise _OptionsError(f"--fps is {options.fps:g}: give a number greater than 0.")
     if options.method and not options.maps:
         raise _OptionsError("--method is for maps: say with --maps where to write them.")

@@ -67,7 +67,8 @@ def analyse_clips(clips: Sequence[str], models: Sequence[EmotionModel], fps: flo
             if clip in file.done:
                 log.info("%s has all of %s already.", out, clip)
                 continue
-            about = {"clip": clip, "bytes": Path(clip).stat().st_size, "settings": run}
+            state = Path(clip).stat()
+            about = {"clip": clip, "bytes": state.st_size, "changed": state.st_mtime_ns, "settings": run}
             with MomentLog(out.with_name(f"{out.name}.moments"), about) as moment_log:
                 try:
                     with open_clip(clip) as opened:

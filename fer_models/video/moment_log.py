@@ -49,7 +49,7 @@ class MomentLog:
         self._handle.seek(0)
         end = 0
         for number, line in enumerate(self._handle):
-            if not line.endswith(b"\n") or (number == 0 and json.loads(line) != about):
+            if not line.endswith(b"\n") or (number == 0 and line != _line(about)):
                 break
             if number:
                 self._read(json.loads(line))
@@ -90,8 +90,12 @@ class MomentLog:
         self.moments.append(Moment(observation.time, observation.is_cut, faces))
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._handle.write((json.dumps(line) + "\n").encode())
+        self._handle.write(_line(line))
         self._handle.flush()
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values) + "\n").encode()
 
 
 def without_pictures(moment: Moment[AnsweredFace]) -> Moment[AnsweredFace]:

@@ -243,6 +243,8 @@ class Clip:
             yield _Decoded(float(time), frame)
             end = time + max(step, _seconds(frame.duration, stream) or step)
         length = _seconds(stream.duration, stream)
+        if length is None and container.duration is not None and not container.streams.audio:
+            length = Fraction(container.duration, MICROSECONDS)  # sound may go on for longer
         if time is not None and length is not None and length - end > MISSING:
             self.problem = f"The clip ends after {float(end):.1f} of {float(length):.1f} seconds: the rest is missing."
 

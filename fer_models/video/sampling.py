@@ -1,5 +1,6 @@
 """Which frames of a clip are looked at: so many per second, whatever its own rate and however it varies."""
 
+import math
 from collections.abc import Callable
 from math import floor
 
@@ -18,7 +19,7 @@ def sampler(fps: float | None) -> Callable[[float], bool]:
     """
     if fps is None:
         return lambda time: True
-    if not fps > 0:
+    if not 0 < fps < math.inf:
         raise ValueError(f"Cannot take {fps} frames per second; please give a number greater than 0.")
     last = -1
 

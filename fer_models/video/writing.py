@@ -27,6 +27,9 @@ TIME_BASE = Fraction(1, 90_000)
 # How long the last frame is shown, in seconds.
 LAST = Fraction(1, 25)
 
+# No clip takes as many seconds, which the units above could not express.
+LONGEST = 1e9
+
 # Threads that encode.
 THREADS = 2
 
@@ -58,9 +61,11 @@ class ClipWriter:
         self._is_ours = isinstance(target, str | PathLike)
         self._file: BinaryIO = open(target, "w+b") if isinstance(target, str | PathLike) else target  # noqa: SIM115
         self._last = -1
+        self._is_closed = False
         # At the end, FFmpeg moves the table of frames to the front, and asks for the file a second time to read it.
+        file = self._file  # without the writer, which would then keep itself alive
         self._container = av.open(
-            self._file, "w", "mp4", options={"movflags": "faststart"}, io_open=lambda *_: _SecondView(self._file)
+            file, "w", "mp4", options={"movflags": "faststart"}, io_open=lambda *_: _SecondView(file)
         )
         options = {"crf": str(QUALITY), "preset": PRESET, "threads": str(THREADS)}
         self._stream = self._container.add_stream("libx264", rate=1 / LAST, options=options)
@@ -87,9 +92,9 @@ class ClipWriter:
             time: seconds from the start of the clip.
 
         Raises:
-            ValueError: the time is negative or not later than that of the picture before.
+            ValueError: the time is negative, not later than that of the picture before, or LONGEST or more.
         """
-        moment = round(time / TIME_BASE)
+        moment = round(time / TIME_BASE) if abs(time) < LONGEST else -1
         if moment <= self._last:
             raise ValueError(f"A picture at {time} s cannot follow one at {float(self._last * TIME_BASE)} s.")
         self._last = moment
@@ -104,11 +109,18 @@ class ClipWriter:
 
     def close(self) -> None:
         """Ends the file. A file without pictures is empty."""
-        if self._last >= 0:
-            self._container.mux(self._stream.encode())
-        self._container.close()
-        if self._is_ours:
-            self._file.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self._last >= 0:
+                self._container.mux(self._stream.encode())
+        finally:
+            try:
+                self._container.close()
+            finally:
+                if self._is_ours:
+                    self._file.close()
 
 
 class _SecondView(io.RawIOBase):
