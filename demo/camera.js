@@ -1,11 +1,9 @@
 // The tab Camera in the browser: sends pictures of the camera to the server one by one, and draws each together with
 // what the model makes of it, so that boxes and maps fit. The next picture is sent when an answer comes: a slow server
 // gets fewer. The camera is on only as long as the tab is seen.
-const {emotions, colours, palette, opacity} = CONSTANTS;
 const SENT_SIDE = 480, SHOWN_SIDE = 960, QUALITY = 0.8;  // longest sides in pixels; of the JPEG
 const IN_FLIGHT = 2;  // pictures on their way, so that the server need not wait for the next one
-const MEMORY = 10, RATE_OVER = 3, WORDS_EVERY = 0.25;  // seconds
-const MAP_SIDE = 64;
+const MEMORY = 10, RATE_OVER = 3, WORDS_EVERY = 0.25, GAP = 0.05;  // seconds
 const GOING_ON = {1000: "Go on", 1013: "Try again"};  // by the code with which the server closes
 const LEFT = "The camera was switched off because this tab was left.";
 const INSECURE = "Browsers give the camera only to pages whose address begins with https:// (or is localhost); open this page that way.";
@@ -17,8 +15,7 @@ const PROBLEMS = {
 
 const live = element.querySelector(".live");
 const part = selector => live.querySelector(selector);
-const [video, canvas, timeline] = [part("video"), part(".stage canvas"), part(".live-timeline canvas")];
-const inferno = Uint8Array.from(atob(palette), letter => letter.charCodeAt(0));
+const [video, canvas, strip] = [part("video"), part(".stage canvas"), part(".live-strip svg")];
 const visit = crypto.getRandomValues(new Uint32Array(2)).join("-");
 const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const now = () => performance.now() / 1000;
@@ -141,7 +138,7 @@ const pace = () => {
     return `${rate.toFixed(1)} frames per second, ${taken.toFixed(0)} ms each on the server; ${left} s left`;
 };
 const percent = share => `${Math.round(100 * share)} %`;
-const ranked = probabilities => probabilities.map((share, index) => [emotions[index], share]).sort((one, other) => other[1] - one[1]);
+const ranked = probabilities => probabilities.map((share, index) => [EMOTIONS[index], share]).sort((one, other) => other[1] - one[1]);
 const words = (face, count) => {
     if (!face) return "No face in view.";
     const [[first, share], [second, less]] = ranked(face.probabilities);
@@ -167,20 +164,16 @@ const drawFace = (context, {centre, side, roll, probabilities, maps}, scale, thi
     context.save();
     context.translate(scale * centre[0], scale * centre[1]);
     context.rotate(roll * Math.PI / 180);
-    if (maps[kind]) {
-        context.globalAlpha = opacity;
-        context.drawImage(coloured(maps[kind]), -half, -half, 2 * half, 2 * half);
-        context.globalAlpha = 1;
-    }
-    for (const [colour, width] of [["#0009", 1.6 * thickness], [colours[best(probabilities)], thickness]]) {
+    if (maps[kind]) layMap(context, {...maps[kind], values: bytesOf(maps[kind].values)}, 0, 2 * half);
+    for (const [colour, width] of [["#0009", 1.6 * thickness], [COLOURS[answerAt(probabilities, 0)], thickness]]) {
         [context.strokeStyle, context.lineWidth] = [colour, width];
         context.strokeRect(-half, -half, 2 * half, 2 * half);
     }
     context.restore();
 };
 const drawLabel = (context, {centre, side, roll, number, probabilities}, scale, isMirror, isNumbered) => {
-    const size = Math.max(14, canvas.width / 32), index = best(probabilities);
-    const text = `${isNumbered ? `${number}: ` : ""}${emotions[index]} ${percent(probabilities[index])}`;
+    const size = Math.max(14, canvas.width / 32), index = answerAt(probabilities, 0);
+    const text = `${isNumbered ? `${number}: ` : ""}${EMOTIONS[index]} ${percent(probabilities[index])}`;
     const turn = roll * Math.PI / 180, reach = scale * side / 2 * (Math.abs(Math.cos(turn)) + Math.abs(Math.sin(turn)));
     context.font = `600 ${size}px ${getComputedStyle(live).fontFamily}`;
     const width = context.measureText(text).width + size * 0.8, height = size * 1.5;
@@ -192,48 +185,19 @@ const drawLabel = (context, {centre, side, roll, number, probabilities}, scale, 
     context.textBaseline = "middle";
     context.fillText(text, left + size * 0.4, top + height / 2);
 };
-const best = probabilities => probabilities.indexOf(Math.max(...probabilities));
 
-// The values are enlarged before they are coloured, so that every colour on the way is one of the colour map.
-const coloured = ({rows, columns, cells}) => {
-    const [grid, smooth] = [[columns, rows], [MAP_SIDE, MAP_SIDE]].map(([width, height]) =>
-        Object.assign(document.createElement("canvas"), {width, height}).getContext("2d", {willReadFrequently: true}));
-    const values = grid.createImageData(columns, rows);
-    [...atob(cells)].forEach((cell, index) => values.data.set([cell.charCodeAt(0), 0, 0, 255], 4 * index));
-    grid.putImageData(values, 0, 0);
-    smooth.imageSmoothingQuality = "high";
-    smooth.drawImage(grid.canvas, 0, 0, MAP_SIDE, MAP_SIDE);
-    const image = smooth.getImageData(0, 0, MAP_SIDE, MAP_SIDE);
-    for (let place = 0; place < image.data.length; place += 4) {
-        const value = image.data[place];
-        image.data.set(inferno.subarray(3 * value, 3 * value + 3), place);
-    }
-    smooth.putImageData(image, 0, 0);
-    return smooth.canvas;
-};
-
-// A column for each moment, as wide as the time to the next one; a white line where another face becomes the largest.
+// A column for each moment, as wide as the time to the next one; a gap where another face becomes the largest.
 const drawTimeline = () => {
-    const {moments} = session, density = window.devicePixelRatio || 1;
-    const [width, height] = [timeline.clientWidth * density, timeline.clientHeight * density].map(Math.round);
-    if (timeline.width !== width || timeline.height !== height) [timeline.width, timeline.height] = [width, height];
-    const context = timeline.getContext("2d"), last = moments.at(-1).time, right = isStill ? Math.ceil(last) : last;
-    const place = time => Math.round(width * (1 - (right - time) / MEMORY));
-    context.clearRect(0, 0, width, height);
+    const {moments} = session, last = moments.at(-1).time, to = isStill ? Math.ceil(last) : last;
+    const times = [], ends = [], shares = [];
     moments.forEach(({time, number, probabilities}, index) => {
         if (!probabilities) return;
-        const left = place(time), across = place(moments[index + 1]?.time ?? time) - left;
-        let bottom = height;
-        probabilities.forEach((share, emotion) => {
-            context.fillStyle = colours[emotion];
-            context.fillRect(left, bottom - share * height, across, share * height);
-            bottom -= share * height;
-        });
-        if (index && moments[index - 1].probabilities && moments[index - 1].number !== number) {
-            context.fillStyle = "white";
-            context.fillRect(left - density, 0, 2 * density, height);
-        }
+        const next = moments[index + 1], isOther = next?.probabilities && next.number !== number;
+        times.push(time);
+        ends.push((next?.time ?? time) - (isOther ? GAP : 0));
+        shares.push(...probabilities);
     });
+    drawStrip(strip, {times, ends, shares}, to - MEMORY, to);
 };
 
 // ---- What can be chosen ----

@@ -7,7 +7,6 @@ The next frame is read when the last one is answered, so a browser that sends to
 """
 
 import asyncio
-import base64
 import io
 import json
 import logging
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from demo.strips import map_bytes
 from demo.view import DEFAULT_METHOD
 from fer_models import EmotionModel
 from fer_models.explanations.overlays import scaled_attention, scaled_heatmap
@@ -207,25 +206,20 @@ def render_moment(moment: LiveMoment, decoding: float) -> str:
 
 
 def _face(face: LiveFace) -> dict[str, object]:
-    found = face.explanation
+    found, square = face.explanation, face.face.square
     return {
         "number": face.number,
-        "centre": [round(value, 1) for value in face.square.centre.tolist()],
-        "side": face.square.side,
-        "roll": round(face.square.roll, 1),
+        "centre": [round(value, 1) for value in square.centre.tolist()],
+        "side": square.side,
+        "roll": round(square.roll, 1),
         "probabilities": [round(value, 4) for value in face.probabilities.tolist()],
         "maps": {
-            "heat": _bytes(scaled_heatmap(found.heatmap)),
-            "attention": None if found.spatial_attention is None else _bytes(scaled_attention(found.spatial_attention)),
+            "heat": map_bytes(scaled_heatmap(found.heatmap)),
+            "attention": None
+            if found.spatial_attention is None
+            else map_bytes(scaled_attention(found.spatial_attention)),
         },
     }
-
-
-def _bytes(values: np.ndarray) -> dict[str, object]:
-    """A map (h, w) in [0, 1] as bytes, row by row, in base64."""
-    rows, columns = values.shape
-    cells = base64.b64encode(np.rint(255 * values).astype(np.uint8).tobytes()).decode()
-    return {"rows": rows, "columns": columns, "cells": cells}
 
 
 async def _serve(websocket: WebSocket) -> None:

@@ -1,32 +1,21 @@
 """The tab Camera: the visitor's camera live, with what one model makes of each face. camera.js is its other half."""
 
-import base64
-import json
 from collections.abc import Iterable, Mapping
 from html import escape
-from pathlib import Path
 
 import gradio as gr
 
 from demo.camera_socket import Limits
-from demo.emotion_colours import COLOURS, render_legend
-from fer_models import EMOTIONS, EmotionModel
+from demo.emotion_colours import colour_variables, render_legend
+from demo.strips import with_strips
+from fer_models import EmotionModel
 from fer_models.architectures import model_title
-from fer_models.explanations.overlays import OPACITY, PALETTE
 from fer_models.inference.complexity import count_multiply_adds
 
 # A network with more multiply-adds per face does not reach 8 frames per second on two cores, see docs/speed.md.
 FAST = 500_000_000
 
 MAPS = {"": "none", "heat": "heat map", "attention": "attention"}
-
-SCRIPT = Path(__file__).with_name("camera.js").read_text(encoding="utf-8")
-CONSTANTS = {
-    "emotions": EMOTIONS,
-    "colours": list(COLOURS.values()),
-    "palette": base64.b64encode(PALETTE.tobytes()).decode(),
-    "opacity": OPACITY,
-}
 
 PRIVACY = "Frames go to this server only, are looked at in memory and are never stored."
 ABOUT = """\
@@ -36,7 +25,7 @@ tests their maps. The answers are guesses of what a face shows, not of what a pe
 
 def build_camera_tab(models: Mapping[str, EmotionModel], limits: Limits) -> None:
     """The tab. The server's part is `demo.camera_socket.Cameras`."""
-    script = SCRIPT.replace("CONSTANTS", json.dumps(CONSTANTS))
+    script = with_strips("camera.js")
     gr.HTML(render_camera(models, limits), apply_default_css=False, js_on_load=script, elem_id="camera")
 
 
@@ -47,7 +36,7 @@ def render_camera(models: Mapping[str, EmotionModel], limits: Limits) -> str:
         for kind, title in MAPS.items()
     )
     return f"""
-    <div class="live" data-seconds="{limits.seconds:g}" data-state="off">
+    <div class="live" data-seconds="{limits.seconds:g}" data-state="off" style="{colour_variables()}">
       <div class="live-left">
         <div class="stage">
           <video playsinline muted></video>
@@ -65,7 +54,8 @@ def render_camera(models: Mapping[str, EmotionModel], limits: Limits) -> str:
         <p class="now" data-now>The answer appears here.</p>
         <figure class="live-timeline">
           <figcaption>The largest face, last ten seconds</figcaption>
-          <canvas role="img" aria-label="Probabilities of the emotions over the last ten seconds, stacked"></canvas>
+          <div class="live-strip" role="img"
+            aria-label="Probabilities of the emotions over the last ten seconds, stacked"><svg></svg></div>
           <div class="live-axis" aria-hidden="true"><span>10 s ago</span><span>now</span></div>
           {render_legend()}
         </figure>

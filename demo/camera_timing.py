@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 from demo.analysis import explain_face, load_models
 from demo.camera_socket import CAMERA_ROUTES, Cameras, Limits, open_frame, render_moment
 from demo.example_pictures import EXAMPLES, OPENING
-from demo.load_test import describe_conditions
+from demo.load_test import describe_conditions, spread
 from demo.photo import read_photo
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
 from fer_models import EmotionModel, predict
@@ -61,7 +61,7 @@ def frame_table(models: Mapping[str, EmotionModel], frames: int = FRAMES) -> str
     for name, model in models.items():
         seconds = np.array(list(_times(model, frames)))
         together = seconds.sum(axis=1)
-        cells = [_spread(1000 * column, 1) for column in [*seconds.T, together]]
+        cells = [spread(1000 * column, 1) for column in [*seconds.T, together]]
         rows.append((f"`{name}`", *cells, f"**{1 / together.mean():.1f}**"))
     return markdown_table(("milliseconds: quartiles", *PARTS, "together", "frames per second"), rows)
 
@@ -81,7 +81,7 @@ def crowding_table(models: Mapping[str, EmotionModel], at_once: int, analyses: i
                     list(explain_face(analysed, crop, None, None, FIRST_LAYER, DEFAULT_METHOD, pool))
                     seconds.append(time.perf_counter() - start)
                 rates = [len(times) / sum(seconds) for times in answered]
-            rows.append((str(count), _spread(seconds, 2), ", ".join(f"{rate:.1f}" for rate in rates) or "–"))
+            rows.append((str(count), spread(seconds, 2), ", ".join(f"{rate:.1f}" for rate in rates) or "–"))
     header = ("cameras", "seconds for all models' answers and maps: quartiles", "frames per second of each camera")
     return markdown_table(header, rows)
 
@@ -147,11 +147,6 @@ def _times(model: EmotionModel, count: int) -> Iterator[list[float]]:
         if index >= 0:
             asked = moment.seconds["model"]
             yield [decoding, moment.seconds["faces"], answer, asked - answer, reply]
-
-
-def _spread(values: np.ndarray | list[float], digits: int) -> str:
-    quarter, median, three_quarters = np.percentile(values, [25, 50, 75])
-    return f"{quarter:.{digits}f}, **{median:.{digits}f}**, {three_quarters:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ const root = window.gradio_config?.root ?? "";
 const find = name => element.querySelector(`[data-clip=${name}]`);
 const tab = element.querySelector(".clip-tab");
 const [video, canvas] = [find("video"), find("canvas")];
-const PALETTE = "PALETTE_HEX".match(/../g).map(hex => parseInt(hex, 16));
 const RECORD_SECONDS = 20;
 
 let number = 0;        // of the clip that is wanted: answers to earlier ones are too late
@@ -451,7 +450,7 @@ const drawOver = (time = now()) => {
         paper.translate(x, y);
         paper.rotate(square[3] * Math.PI / 180);
         const map = maps.faces?.[face.number];
-        if (map) drawMap(paper, map, place, side);
+        if (map) layMap(paper, map, place, side);
         paper.lineWidth = 2.5;
         paper.strokeStyle = face.colour;
         paper.strokeRect(-side / 2, -side / 2, side, side);
@@ -467,26 +466,6 @@ const drawOver = (time = now()) => {
         paper.fillStyle = "#000";
         paper.fillText(label, left + 6, top + 16);
     }
-};
-const layer = document.createElement("canvas"), SIDE = 56;
-[layer.width, layer.height] = [SIDE, SIDE];
-// Values are enlarged before they get their colours, so that every colour on the way is one of the colour map.
-const drawMap = (paper, {rows, columns, values}, place, side) => {
-    const start = place * rows * columns, cell = (row, column) => values[start + row * columns + column] ?? 0;
-    const context = layer.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
-    const along = (index, count) => Math.min(count - 1, Math.max(0, (index + 0.5) * count / SIDE - 0.5));
-    for (let y = 0; y < SIDE; y++) for (let x = 0; x < SIDE; x++) {
-        const row = along(y, rows), column = along(x, columns), top = Math.floor(row), left = Math.floor(column);
-        const bottom = Math.min(top + 1, rows - 1), right = Math.min(left + 1, columns - 1);
-        const upper = cell(top, left) + (column - left) * (cell(top, right) - cell(top, left));
-        const lower = cell(bottom, left) + (column - left) * (cell(bottom, right) - cell(bottom, left));
-        const colour = 3 * Math.round(upper + (row - top) * (lower - upper)), at = 4 * (SIDE * y + x);
-        pixels.data.set([PALETTE[colour], PALETTE[colour + 1], PALETTE[colour + 2], 255], at);
-    }
-    context.putImageData(pixels, 0, 0);
-    paper.globalAlpha = OPACITY;
-    paper.drawImage(layer, -side / 2, -side / 2, side, side);
-    paper.globalAlpha = 1;
 };
 
 // ---- Maps ----
@@ -510,7 +489,7 @@ const chooseMap = async () => {
     if (mine !== number) return;
     if (!answer.ok) return complain(await answer.text());
     const faces = await answer.json();
-    for (const map of Object.values(faces)) map.values = Uint8Array.from(atob(map.values), letter => letter.charCodeAt(0));
+    for (const map of Object.values(faces)) map.values = bytesOf(map.values);
     maps = {model, kind, faces};
     drawOver();
 };

@@ -26,7 +26,7 @@ from demo.responses import NO_MODELS, Responses, errors_as_a_sentence
 from demo.retention import taken_upload
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
 from fer_models import explain
-from fer_models.faces import face_square, landmarks_in_crop
+from fer_models.faces import landmarks_in_crop
 from fer_models.video.analysis import analyse_clip
 from fer_models.video.reading import Clip, ClipError, open_clip
 from fer_models.video.steadiness import Steadiness, steadiness
@@ -124,9 +124,8 @@ class ClipResponses:
             return
         clip, position, face = found
         with errors_as_a_sentence():
-            square = face_square(face.picture, face.face)
-            landmarks = landmarks_in_crop(square, face.face)
-            crop = FaceCrop(face.picture, face.pixels, landmarks, square, face=face.face)
+            landmarks = landmarks_in_crop(face.face.square, face.face)
+            crop = FaceCrop(face.picture, face.pixels, landmarks, face.face.square, face=face.face)
             page = self._responses
             explained = list(explain_face(clip.models, crop, None, None, FIRST_LAYER, DEFAULT_METHOD, page.pool))
             show = partial(render_results, crop, clip.models, explained, page.record(explained), page.accuracies)

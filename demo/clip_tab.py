@@ -1,6 +1,5 @@
 """The tab Clip: its parts, and which handler answers each event. What is seen in it, demo/clip.js draws."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,8 +10,7 @@ from demo.example_pictures import EXAMPLE_CLIP
 from demo.markup import in_words
 from demo.photo_view import thumbnail
 from demo.responses import WAITING
-from fer_models import EMOTIONS
-from fer_models.explanations.overlays import OPACITY, PALETTE
+from demo.strips import with_strips
 from fer_models.video.reading import open_clip
 
 MARKS = """<span class="differ"><i></i>the models disagree</span><span class="cut"><i></i>cut</span>"""
@@ -73,15 +71,7 @@ TAB = f"""
   </div>
 </div>"""
 
-FOLDER = Path(__file__).parent
-SCRIPT = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("strips.js", "clip.js"))
-for word, value in {
-    "MEGABYTES": str(MEGABYTES),
-    "PALETTE_HEX": PALETTE.tobytes().hex(),
-    "OPACITY": str(OPACITY),
-    "EMOTION_NAMES": str(list(EMOTIONS)),
-}.items():
-    SCRIPT = SCRIPT.replace(word, value)
+SCRIPT = with_strips("clip.js").replace("MEGABYTES", str(MEGABYTES))
 
 # As `demo.layout.CHANNEL`, and one that ends what the event before has started.
 TELL = """document.addEventListener("fer-lens:{name}", event => {{ props.value = event.detail; trigger("select"); }});

@@ -1,6 +1,5 @@
 """What the browser needs to draw a clip's timeline and to lay boxes and maps over its player: JSON, short."""
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,12 +7,12 @@ import numpy as np
 
 from demo.clip_store import StoredClip
 from demo.clip_words import describe, render_steadiness
+from demo.strips import map_bytes
 from fer_models.analysis.rows import MEAN
 from fer_models.architectures import model_title
 from fer_models.explanations.overlays import data_url
-from fer_models.faces import face_square
 from fer_models.video.analysis import Track, tracks_of
-from fer_models.video.drawing import COLOURS, SCALES
+from fer_models.video.drawing import PERSON_COLOURS, SCALES
 from fer_models.video.timeline import FaceMoment, Moment
 
 # A face that is there for less than so many seconds stands behind a click, if others are there for longer.
@@ -68,14 +67,7 @@ def maps(clip: StoredClip, model: str, kind: str) -> dict[str, Any]:
             values = getattr(face, kind).get(model)
             if values is not None:
                 found.setdefault(face.number, []).append(SCALES[kind](values))
-    return {
-        str(number): {
-            "rows": values[0].shape[0],
-            "columns": values[0].shape[1],
-            "values": base64.b64encode(np.rint(255 * np.stack(values).clip(0, 1)).astype(np.uint8).tobytes()).decode(),
-        }
-        for number, values in found.items()
-    }
+    return {str(number): map_bytes(np.stack(values)) for number, values in found.items()}
 
 
 def is_brief(track: Track, tracks: Sequence[Track], step: float) -> bool:
@@ -95,11 +87,11 @@ def _face(
     track: Track, clip: StoredClip, moments: Sequence[Moment[FaceMoment]], step: float, analysed: float
 ) -> dict[str, Any]:
     faces = [_of(moments, track, place) for place in range(len(track.moments))]
-    squares = [face_square(face.picture, face.face) for face in faces]
+    squares = [face.face.square for face in faces]
     surest = max(faces, key=lambda face: face.face.score)
     return {
         "number": track.number,
-        "colour": COLOURS[(track.number - 1) % len(COLOURS)],
+        "colour": PERSON_COLOURS[(track.number - 1) % len(PERSON_COLOURS)],
         "picture": data_url(surest.picture),
         "words": describe(track, [*clip.models], step, analysed),
         "moments": track.moments.tolist(),

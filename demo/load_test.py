@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -231,7 +231,10 @@ def report(record: Record, visitors: int, conditions: str) -> str:
     done = {deed: [name for name, _ in record.answered].count(deed) for deed in NO_ANALYSIS}
     rows = [
         ("analyses", f"{count}, {count / record.elapsed:.1f} per second"),
-        *((f"seconds for {kind}: quartiles, 95th percentile", _spread(taken)) for kind, taken in seconds.items()),
+        *(
+            (f"seconds for {kind}: quartiles, 95th percentile", _spread_and_most(taken))
+            for kind, taken in seconds.items()
+        ),
         ("faces covered; broken files refused; tests of all maps", "; ".join(map(str, done.values()))),
         ("failures of the page", str(len(record.failures))),
         ("server's memory before, at most, after they left", ", ".join(f"{size:.0f} MB" for size in record.memory)),
@@ -241,11 +244,14 @@ def report(record: Record, visitors: int, conditions: str) -> str:
     return f"{title}\n\n{markdown_table(('', ''), rows)}"
 
 
-def _spread(seconds: list[float]) -> str:
-    if not seconds:
-        return "none"
-    quarter, median, three_quarters, most = np.percentile(seconds, [25, 50, 75, 95])
-    return f"{quarter:.1f}, **{median:.1f}**, {three_quarters:.1f}; {most:.1f}"
+def _spread_and_most(seconds: list[float]) -> str:
+    return f"{spread(seconds)}; {np.percentile(seconds, 95):.1f}" if seconds else "none"
+
+
+def spread(values: Sequence[float] | np.ndarray, digits: int = 1) -> str:
+    """The lower quartile, the median and the upper quartile, in Markdown."""
+    quarter, median, three_quarters = np.percentile(values, [25, 50, 75])
+    return f"{quarter:.{digits}f}, **{median:.{digits}f}**, {three_quarters:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-// Strips of emotions over time: for each moment a column of stacked probabilities, as SVG.
-const EMOTIONS = EMOTION_NAMES;
+// What the tabs Clip and Camera draw alike: strips of emotions over time, for each moment a column of stacked
+// probabilities, as SVG; and maps in colour.
+const EMOTIONS = EMOTION_NAMES, COLOURS = EMOTION_COLOURS;
 const SVG = "http://www.w3.org/2000/svg";
 
 // The likeliest emotion of the moment at `place`; `shares` has seven numbers for each moment.
@@ -55,4 +56,28 @@ const writeAnswers = (place, stretches, {times, ends, shares}, from, to) => {
         label.style.left = `${50 * (left + right)}%`;
         return [label];
     }));
+};
+
+const bytesOf = base64 => Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+const PALETTE = bytesOf("PALETTE_BYTES"), LAYER_SIDE = 56;
+const layer = Object.assign(document.createElement("canvas"), {width: LAYER_SIDE, height: LAYER_SIDE});
+
+// Lays the map number `index` of several over the square with its middle at the origin. Values are enlarged before they
+// get their colours, so that every colour on the way is one of the colour map.
+const layMap = (paper, {rows, columns, values}, index, side) => {
+    const start = index * rows * columns, cell = (row, column) => values[start + row * columns + column] ?? 0;
+    const context = layer.getContext("2d"), pixels = context.createImageData(LAYER_SIDE, LAYER_SIDE);
+    const along = (pixel, count) => Math.min(count - 1, Math.max(0, (pixel + 0.5) * count / LAYER_SIDE - 0.5));
+    for (let y = 0; y < LAYER_SIDE; y++) for (let x = 0; x < LAYER_SIDE; x++) {
+        const row = along(y, rows), column = along(x, columns), top = Math.floor(row), left = Math.floor(column);
+        const bottom = Math.min(top + 1, rows - 1), right = Math.min(left + 1, columns - 1);
+        const upper = cell(top, left) + (column - left) * (cell(top, right) - cell(top, left));
+        const lower = cell(bottom, left) + (column - left) * (cell(bottom, right) - cell(bottom, left));
+        const colour = 3 * Math.round(upper + (row - top) * (lower - upper)), at = 4 * (LAYER_SIDE * y + x);
+        pixels.data.set([PALETTE[colour], PALETTE[colour + 1], PALETTE[colour + 2], 255], at);
+    }
+    context.putImageData(pixels, 0, 0);
+    paper.globalAlpha = LAYER_OPACITY;
+    paper.drawImage(layer, -side / 2, -side / 2, side, side);
+    paper.globalAlpha = 1;
 };

@@ -17,7 +17,7 @@ import torch
 from demo.analysis import check_maps, explain_face, load_models
 from demo.cards import render_results
 from demo.example_pictures import EXAMPLES, OPENING
-from demo.load_test import describe_conditions
+from demo.load_test import describe_conditions, spread
 from demo.photo import read_photo
 from demo.verdict import Record
 from demo.view import DEFAULT_METHOD, FIRST_LAYER
@@ -66,7 +66,7 @@ def measure(weights: Path, at_once: int, repeats: int = REPEATS) -> str:
         }
         seconds = {name: [_time(part) for _ in range(repeats)] for name, part in parts.items()}
     seconds["together"] = np.sum(list(seconds.values()), axis=0).tolist()
-    rows = [(name, _spread(taken)) for name, taken in seconds.items()]
+    rows = [(name, spread(1000 * np.array(taken), digits=0)) for name, taken in seconds.items()]
     return markdown_table(("", "milliseconds: quartiles"), rows)
 
 
@@ -74,11 +74,6 @@ def _time(part: Callable[[], object]) -> float:
     start = time.perf_counter()
     part()
     return time.perf_counter() - start
-
-
-def _spread(seconds: list[float]) -> str:
-    quarter, median, three_quarters = 1000 * np.percentile(seconds, [25, 50, 75])
-    return f"{quarter:.0f}, **{median:.0f}**, {three_quarters:.0f}"
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def test_a_frame_is_answered_with_what_is_drawn(frame):
         answer = ask(socket, frame)
     (face,) = answer["faces"]
     (expected,) = LiveAnalysis(MODELS["attn_cnn"]).look(open_frame(frame), 0.0).faces
-    assert face["number"] == 1 and face["side"] == expected.square.side
-    assert face["centre"] == pytest.approx(expected.square.centre.tolist(), abs=0.05)
+    assert face["number"] == 1 and face["side"] == expected.face.square.side
+    assert face["centre"] == pytest.approx(expected.face.square.centre.tolist(), abs=0.05)
     assert face["probabilities"] == pytest.approx(expected.probabilities.tolist(), abs=5e-5)
     found = expected.explanation
     for kind, values in {
@@ -74,7 +74,7 @@ def test_a_frame_is_answered_with_what_is_drawn(frame):
         "attention": scaled_attention(found.spatial_attention),
     }.items():
         sent = face["maps"][kind]
-        cells = np.frombuffer(base64.b64decode(sent["cells"]), np.uint8).reshape(sent["rows"], sent["columns"])
+        cells = np.frombuffer(base64.b64decode(sent["values"]), np.uint8).reshape(sent["rows"], sent["columns"])
         np.testing.assert_allclose(cells / 255, values, atol=0.51 / 255)
     assert set(answer["milliseconds"]) == {"decode", "faces", "model"}
 

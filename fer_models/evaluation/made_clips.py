@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from fer_models.faces import Square, face_square, find_faces
+from fer_models.faces import Square, find_faces
 from fer_models.faces.geometry import crop_square
 from fer_models.video.timeline import Frame
 
@@ -81,7 +81,7 @@ def person_in(picture: Image.Image) -> Person | None:
     if not faces:
         return None
     left, top, right, bottom = faces[0].box
-    side = round(HEAD * face_square(picture, faces[0]).side)
+    side = round(HEAD * faces[0].square.side)
     head = crop_square(picture, Square(faces[0].centre, side, faces[0].roll))
     return Person(_rounded(head), (right - left, bottom - top))
 

@@ -136,7 +136,7 @@ def is_one_face(image: Image.Image, faces: list[Face]) -> bool:
         return True
     if len(faces) != 1 or abs(faces[0].roll) > CROPPED_TILT:
         return False
-    square, picture = face_square(image, faces[0]), face_square(image, None)
+    square, picture = faces[0].square, face_square(image, None)
     width, height = np.maximum(0, (square.side + picture.side) / 2 - np.abs(square.centre - picture.centre))
     shared = min(width, square.side) * min(height, square.side)
     return shared / (square.side**2 + picture.side**2 - shared) > FILLED
@@ -206,7 +206,7 @@ def _seen_again(
     image: Image.Image, face: Face, roll: float, side: int = LEVEL_SIDE, reach: float = LEVEL_REACH
 ) -> Face | None:
     """The surest face in the middle of a crop around `face` that is turned upright by `roll`, with that roll."""
-    around = Square(face.centre, round(LEVEL_MARGIN * face_square(image, face).side), roll)
+    around = Square(face.centre, round(LEVEL_MARGIN * face.square.side), roll)
     resample: Resample = Image.Resampling.BICUBIC if side == LEVEL_SIDE else Image.Resampling.BILINEAR
     middle = np.full(2, side / 2)
     seen = [

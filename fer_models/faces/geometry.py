@@ -50,6 +50,16 @@ class Face:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    @property
+    def square(self) -> "Square":
+        """The square that places the face as in FER-2013."""
+        # The side follows from the box's area, which hardly changes when the head tilts: the box gets wider and lower.
+        side = max(1, round((self.area / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5))
+        offset = np.array([0.5 - BOX_CENTRE_X, 0.5 - BOX_CENTRE_Y]) * side
+        if self.roll == 0:
+            return Square(np.rint(self.centre + offset - side / 2) + side / 2, side)  # whole pixels
+        return Square(self.centre + offset @ _axes(self.roll), side, self.roll)
+
 
 @dataclass(frozen=True, eq=False)
 class Square:
@@ -72,16 +82,11 @@ class Square:
 
 
 def face_square(image: Image.Image, face: Face | None) -> Square:
-    """Returns the square that places the face as in FER-2013; if `face` is None, the largest centred square."""
-    if face is None:
-        side = min(image.size)
-        return Square((np.array(image.size) - side) // 2 + side / 2, side)
-    # The side follows from the box's area, because tilting the head hardly changes it: the box gets wider and lower.
-    side = max(1, round((face.area / (BOX_WIDTH * BOX_HEIGHT)) ** 0.5))
-    offset = np.array([0.5 - BOX_CENTRE_X, 0.5 - BOX_CENTRE_Y]) * side
-    if face.roll == 0:
-        return Square(np.rint(face.centre + offset - side / 2) + side / 2, side)  # whole pixels
-    return Square(face.centre + offset @ _axes(face.roll), side, face.roll)
+    """Returns the face's square; if `face` is None, the largest square in the middle of the picture."""
+    if face is not None:
+        return face.square
+    side = min(image.size)
+    return Square((np.array(image.size) - side) // 2 + side / 2, side)
 
 
 def crop_square(

@@ -1,5 +1,6 @@
 """A clip with what the models see drawn into it: each face's square, the answer in words, and a map."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fer_models.analysis.rows import MEAN
 from fer_models.emotions import EMOTIONS
 from fer_models.explanations.overlays import OPACITY, heat_layer, scaled_attention, scaled_heatmap
-from fer_models.faces import Square, face_square
+from fer_models.faces import Square
 from fer_models.video.analysis import Track
 from fer_models.video.timeline import FaceMoment, Frame, Moment
 
@@ -21,7 +22,7 @@ SCALES = {"heatmaps": scaled_heatmap, "attention": scaled_attention}
 LONGEST_GAP = 0.75
 
 # One for each person, in turn: Okabe and Ito's palette, which colour-blind people tell apart.
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
+PERSON_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def with_drawings(
                 Drawing(
                     Square(square.centre * scale, max(1, round(square.side * scale)), square.roll),
                     answers[face.number, position],
-                    COLOURS[(face.number - 1) % len(COLOURS)],
+                    PERSON_COLOURS[(face.number - 1) % len(PERSON_COLOURS)],
                     values,
                 )
             )
@@ -81,23 +82,23 @@ def with_drawings(
 
 def faces_at(moments: Sequence[Moment[FaceMoment]], time: float) -> Iterator[tuple[int, FaceMoment, Square]]:
     """The faces at any time: index of the nearest moment in which each one is, the face there, and its square now."""
-    after = int(np.searchsorted([moment.time for moment in moments], time, side="right"))
+    after = bisect_right(moments, time, key=lambda moment: moment.time)
     if after == 0:
         return
     earlier = moments[after - 1]
     later = moments[after] if after < len(moments) else None
     if later is None or later.is_cut or later.time - earlier.time > LONGEST_GAP:
         if time - earlier.time <= LONGEST_GAP:
-            yield from ((after - 1, face, _square(face)) for face in earlier.faces)
+            yield from ((after - 1, face, face.face.square) for face in earlier.faces)
         return
     share = (time - earlier.time) / (later.time - earlier.time)
     nearest, other = (earlier, later) if share < 0.5 else (later, earlier)
     position = after - 1 if share < 0.5 else after
     others = {face.number: face for face in other.faces}
     for face in nearest.faces:
-        square = _square(face)
+        square = face.face.square
         if face.number in others:
-            square = _between(square, _square(others[face.number]), min(share, 1 - share))
+            square = _between(square, others[face.number].face.square, min(share, 1 - share))
         yield position, face, square
 
 
@@ -137,10 +138,6 @@ def _write(canvas: ImageDraw.ImageDraw, drawing: Drawing, corners: np.ndarray, f
     left, top = np.clip(corners.min(axis=0) - (0, size[1]), 0, np.maximum(0, picture - size)).tolist()
     canvas.rectangle((left, top, left + size[0], top + size[1]), drawing.colour)
     canvas.text((left + pad, top + size[1] / 2), drawing.label, "#000000", font, anchor="lm")
-
-
-def _square(face: FaceMoment) -> Square:
-    return face_square(face.picture, face.face)
 
 
 def _between(one: Square, other: Square, share: float) -> Square:

@@ -10,7 +10,7 @@ from PIL import Image
 from fer_models.architectures import EmotionModel
 from fer_models.emotions import EMOTIONS
 from fer_models.explanations import METHODS, Explanation, explain
-from fer_models.faces import Square, crop_face, face_square
+from fer_models.faces import crop_face
 from fer_models.video.smoothing import Filter
 from fer_models.video.timeline import Frame, TrackedFace
 from fer_models.video.tracking import FaceTracker
@@ -24,12 +24,10 @@ class LiveFace(TrackedFace):
     """A face in a live frame, and what the model makes of it.
 
     Attributes:
-        square: where it was cut out, in pixels of the frame.
         explanation: of this frame alone: raw probabilities, heat map and attention.
         probabilities: float32 (7,), calibrated, given all frames of this person so far, see `Filter`.
     """
 
-    square: Square
     explanation: Explanation
     probabilities: np.ndarray
 
@@ -109,7 +107,6 @@ class LiveAnalysis:
             LiveFace(
                 each.number,
                 each.face,
-                face_square(picture, each.face),
                 explanation,
                 self._filters[each.number].update(time_of_frame, explanation.probabilities),
             )

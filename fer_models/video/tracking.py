@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from fer_models.data.images import as_rgb
-from fer_models.faces import Face, face_square, find_again, find_new_faces
+from fer_models.faces import Face, find_again, find_new_faces
 from fer_models.faces.geometry import Square, crop_square, roll_of
 from fer_models.video.timeline import Frame, TrackedFace
 
@@ -307,8 +307,7 @@ def _colours(thumbnail: np.ndarray) -> np.ndarray:
 
 def _patch(picture: Image.Image, face: Face) -> np.ndarray:
     """See `Observation.patches`."""
-    square = face_square(picture, face)
-    middle = Square(square.centre, max(1, round(MIDDLE * square.side)), face.roll)
+    middle = Square(face.square.centre, max(1, round(MIDDLE * face.square.side)), face.roll)
     return np.asarray(crop_square(picture, middle, 4 * PATCH).reduce(4))
 
 

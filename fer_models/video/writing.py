@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable
 from fractions import Fraction
 from os import PathLike
-from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
@@ -79,9 +78,7 @@ class ClipWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self.close()
 
     def write(self, picture: Image.Image | np.ndarray, time: float) -> None:
