@@ -36,6 +36,7 @@ MOST_LETTERS = 200
 
 # Why a session ends, as a close code of RFC 6455. A reason may take 123 bytes.
 OVER, PROTOCOL, BROKEN, TOO_LARGE, FAILED, BUSY = 1000, 1003, 1007, 1009, 1011, 1013
+REPLACED = "The same visit has started another camera."
 UNFORESEEN = "Something went wrong on the server. Please start the camera again."
 
 
@@ -114,7 +115,8 @@ class Cameras:
                 await self._stream(websocket)
         except TimeoutError:
             sentence = f"{self.limits.seconds:.0f} seconds are over, so that other visitors get a turn."
-            raise SessionEnd(OVER, sentence) from None
+            is_over = self._deadlines.get(visit) is deadline
+            raise SessionEnd(OVER, sentence if is_over else REPLACED) from None
         finally:
             if self._deadlines.get(visit) is deadline:
                 del self._deadlines[visit]

@@ -64,9 +64,9 @@ def taken_upload(file: str) -> Iterator[Path]:
     folder = uploads_folder()
     path = Path(file).resolve()
     if not path.is_relative_to(folder):
-        raise gr.Error("That file was not uploaded to this page.")
+        raise gr.Error("That file was not uploaded to this page.", print_exception=False)
     if not path.is_file():
-        raise gr.Error("The file has been deleted from the server already; please add it again.")
+        raise gr.Error("The file has been deleted from the server already; please add it again.", print_exception=False)
     try:
         yield path
     finally:

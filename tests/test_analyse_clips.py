@@ -54,6 +54,9 @@ def test_a_clip_gives_a_row_per_moment_and_face(weights: Path, tmp_path: Path) -
         assert {row["file"] for row in found} == {str(clip)}
         assert unreadable["status"] == "unreadable" and unreadable["reason"].startswith("The file is empty")
     assert not out.with_name("timeline.csv.moments").exists()
+    again = tmp_path / "again.csv"
+    assert analyse(weights, clip, clip, tmp_path / "*.mp4", "--fps", 5, "--out", again) == 0
+    assert len(rows_of(again)) == 11, "a clip that is named twice is analysed once"
     left = [float(row["left"]) for row in found]
     assert left[-1] - left[0] == pytest.approx(100, abs=15)  # it moves by five pixels per frame
 
@@ -90,7 +93,9 @@ def test_lines_for_people(weights: Path, tmp_path: Path, capsys: pytest.CaptureF
         (["{clip}", "{photo}"], "is a clip and"),
         (["no.mp4"], "There is no file no.mp4."),
         (["{clip}", "--whole"], "--whole and --maps are for pictures"),
-        (["{clip}", "--fps", "0"], "--fps is 0: give a number greater than 0."),
+        (["{clip}", "--fps", "0"], "--fps is 0: give a number from 0.01 to 1000."),
+        (["{clip}", "--fps", "1e308"], "--fps is 1e+308: give a number from 0.01 to 1000."),
+        (["{clip}", "--fps", "nan"], "--fps is nan: give a number from 0.01 to 1000."),
     ],
 )
 def test_options_that_do_not_fit(

@@ -188,7 +188,8 @@ def test_a_visitor_has_one_camera(frame):
         visitor.websocket_connect("/live?visit=1") as again,
     ):
         assert ask(again, frame)["faces"]
-        assert end_of(lost).code == 1000
+        end = end_of(lost)
+        assert (end.code, end.reason) == (1000, "The same visit has started another camera.")
 
 
 def test_an_error_of_the_servers_is_a_sentence_and_is_logged(frame, monkeypatch, caplog):

@@ -149,6 +149,18 @@ def test_rows_of_a_clip() -> None:
     assert list(problem) == list(columns(models)) and problem["rows"] == 1 and problem["status"] == "unreadable"
 
 
+def test_a_log_ends_where_it_is_damaged(portrait_frames: list[Frame], tmp_path: Path) -> None:
+    path, models = tmp_path / "log", list(tiny_models().values())
+    with MomentLog(path, {}) as log:
+        for moment in analyse_clip(portrait_frames[:4], models, tracker=log.tracker):
+            log.append(moment)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"\0" * 9 + b"\n", lines[4]]))
+    with MomentLog(path, {}) as log:
+        assert [moment.time for moment in log.moments] == [frame.time for frame in portrait_frames[:2]]
+    assert path.read_bytes() == b"".join(lines[:3])
+
+
 @pytest.mark.parametrize("killed_after", [0, 1, 6, 10])
 def test_a_log_goes_on_with_the_same_faces_and_answers(
     portrait_frames: list[Frame], tmp_path: Path, killed_after: int

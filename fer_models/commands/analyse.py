@@ -10,7 +10,6 @@ The same command goes on where an earlier one ended. docs/command_line.md descri
 
 import argparse
 import logging
-import math
 import os
 import sys
 import time
@@ -35,6 +34,9 @@ log = logging.getLogger(__name__)
 
 # The exit code of a program that Ctrl-C ended.
 INTERRUPTED = 130
+
+# Moments per second of a clip: one in a hundred seconds, and more than cameras take.
+LEAST_FPS, MOST_FPS = 0.01, 1000
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 DEFAULT_METHOD = "gradcam"
@@ -78,8 +80,7 @@ def run(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        kept = f"{options.out} has the rows up to here: the same command goes on from there." if options.out else ""
-        print(f"Stopped. {kept}", file=sys.stderr)
+        print(f"Stopped.{' The same command goes on from here.' * bool(options.out)}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # who reads the lines has seen enough, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,8 +124,8 @@ def _check(options: argparse.Namespace) -> None:
         raise _OptionsError("PyTorch finds no GPU here: leave --device out, or install PyTorch for CUDA.")
     if options.processes < 0:
         raise _OptionsError(f"--processes is {options.processes}: give 0 or more.")
-    if options.fps is not None and not 0 < options.fps < math.inf:
-        raise _OptionsError(f"--fps is {options.fps:g}: give a number greater than 0.")
+    if options.fps is not None and not LEAST_FPS <= options.fps <= MOST_FPS:
+        raise _OptionsError(f"--fps is {options.fps:g}: give a number from {LEAST_FPS} to {MOST_FPS}.")
     if options.method and not options.maps:
         raise _OptionsError("--method is for maps: say with --maps where to write them.")
     options.method = options.method or DEFAULT_METHOD

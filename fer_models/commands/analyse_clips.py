@@ -36,7 +36,7 @@ MOVING_PICTURES = (".gif", ".apng")
 
 
 def clips_among(paths: Iterable[str], fps: float | None) -> list[str]:
-    """Those of the paths, with patterns as what they stand for, whose names are those of clips.
+    """Those of the paths, with patterns as what they stand for, whose names are those of clips; each once.
 
     Args:
         paths: of anything.
@@ -45,7 +45,7 @@ def clips_among(paths: Iterable[str], fps: float | None) -> list[str]:
     found = [file for path in paths for file in (sorted(glob(path, recursive=True)) if has_magic(path) else [path])]
     return [
         file
-        for file in found
+        for file in dict.fromkeys(found)
         if (suffix := Path(file).suffix.lower()) in CLIP_SUFFIXES and not (fps is None and suffix in MOVING_PICTURES)
     ]
 

@@ -36,7 +36,7 @@ class MomentLog:
     """
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        """Opens or creates the file, and cuts off a line that a killed run left incomplete.
+        """Opens or creates the file, and cuts off what follows the last whole line before a damaged one.
 
         Args:
             path: of the file.
@@ -51,8 +51,12 @@ class MomentLog:
         for number, line in enumerate(self._handle):
             if not line.endswith(b"\n") or (number == 0 and line != _line(about)):
                 break
+            try:
+                values = json.loads(line)
+            except ValueError:  # the disk was full, or the power failed
+                break
             if number:
-                self._read(json.loads(line))
+                self._read(values)
             end += len(line)
         self._handle.truncate(end)
         if end == 0:
