@@ -6,11 +6,11 @@ const IN_FLIGHT = 2;  // pictures on their way, so that the server need not wait
 const MEMORY = 10, RATE_OVER = 3, WORDS_EVERY = 0.25, GAP = 0.05;  // seconds
 const GOING_ON = {1000: "Go on", 1013: "Try again"};  // by the code with which the server closes
 const LEFT = "The camera was switched off because this tab was left.";
-const INSECURE = "Browsers give the camera only to pages whose address begins with https:// (or is localhost); open this page that way.";
+const INSECURE = "Browsers allow the camera only on pages whose address begins with https:// (or is localhost); open this page that way.";
 const PROBLEMS = {
     NotAllowedError: "The browser does not let this page use the camera; allow it beside the address, then try again.",
     NotFoundError: "No camera was found; connect one, then try again.",
-    NotReadableError: "Another program uses the camera; close that, then try again.",
+    NotReadableError: "Another program is using the camera; close it, then try again.",
 };
 
 const live = element.querySelector(".live");

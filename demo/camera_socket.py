@@ -34,6 +34,9 @@ MOST_SIDE, MOST_BYTES = 640, 300_000
 # Of a text message; what follows is not read.
 MOST_LETTERS = 200
 
+# Text messages between two frames.
+MOST_TEXTS = 20
+
 # Why a session ends, as a close code of RFC 6455. A reason may take 123 bytes.
 OVER, PROTOCOL, BROKEN, TOO_LARGE, FAILED, BUSY = 1000, 1003, 1007, 1009, 1011, 1013
 REPLACED = "The same visit has started another camera."
@@ -130,12 +133,16 @@ class Cameras:
         """
         loop = asyncio.get_running_loop()
         analysis = LiveAnalysis(next(iter(self.models.values())), DEFAULT_METHOD)
+        texts = 0  # since the last frame
         while True:
             message = await self._received(websocket)
             if message.get("text") is not None:
                 analysis.model = self._chosen(message["text"])
-                await asyncio.sleep(1 / self.limits.rate)
+                texts += 1
+                if texts > MOST_TEXTS:
+                    raise SessionEnd(PROTOCOL, f"More than {MOST_TEXTS} texts came without a picture.")
                 continue
+            texts = 0
             start = loop.time()
             answer = await loop.run_in_executor(self._pool, _answer, analysis, message["bytes"], start)
             await websocket.send_text(answer)
@@ -155,7 +162,9 @@ class Cameras:
         try:
             return self.models[json.loads(text[:MOST_LETTERS])["model"]]
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise SessionEnd(PROTOCOL, 'A text has to be {"model": NAME} with the name of a model here.') from None
+            raise SessionEnd(
+                PROTOCOL, 'A text has to be {"model": NAME} with the name of a model of this page.'
+            ) from None
 
 
 def _busy(ends: list[float], now: float) -> str:

@@ -19,7 +19,7 @@ MAPS = {"": "none", "heat": "heat map", "attention": "attention"}
 
 PRIVACY = "Frames go to this server only, are looked at in memory and are never stored."
 ABOUT = """\
-One model looks at each frame once, and its answers are smoothed over time. “Analyse” asks more models, twice each, and
+One model looks at each frame once, and its answers are smoothed over time. The tab “Analyse” asks more models and
 tests their maps. The answers are guesses of what a face shows, not of what a person feels."""
 
 

@@ -283,4 +283,4 @@ def _heading(clip: StoredClip, position: int, face: FaceMoment) -> str:
     return f"""
     <h2 class="moment" data-shows="{clip.token} {position} {face.number}">{who}</h2>
     <p class="legend">This frame by itself, as in Analyse: each model is asked twice, about the face as it is and
-    mirrored. The timeline asks once and takes the frames before and after into account, so it may say otherwise.</p>"""
+    mirrored. The timeline asks once and is smoothed over the frames before and after, so the two may differ.</p>"""

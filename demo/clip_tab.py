@@ -16,10 +16,10 @@ from fer_models.video.reading import open_clip
 MARKS = """<span class="differ"><i></i>the models disagree</span><span class="cut"><i></i>cut</span>"""
 HOW = f"""\
 {PER_SECOND} frames per second are looked at, fewer in a clip of more than {MOST_MOMENTS // PER_SECOND} seconds. Faces \
-are found and followed, and the models that are ticked in the tab Analyse are asked about each, as it is."""
+are found and followed, and the models that are ticked in the tab Analyse are asked about each."""
 PRIVACY = """\
 The clip is deleted from the server’s disk as soon as it is read. A small copy without sound stays in memory to be \
-played, until you leave this page or ten minutes after you last used it."""
+played, until you leave this page or for ten minutes after you last played it."""
 
 # The parts that clip.js shows and hides, according to the state that it writes into data-state.
 TAB = f"""
@@ -50,7 +50,7 @@ TAB = f"""
       <div class="clip-controls">
         <button type="button" class="clip-play" data-clip="play" aria-label="Play"></button>
         <output data-clip="time"></output>
-        <label><span>over the faces</span> <select data-clip="map"></select></label>
+        <label><span>Map over the faces</span> <select data-clip="map"></select></label>
       </div>
     </div>
     <div class="clip-times">

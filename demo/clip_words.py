@@ -45,8 +45,9 @@ def render_steadiness(found: Steadiness | None) -> str:
         return ""
     return term(
         "its map jumps",
-        f"From one frame to the next, its heat map changes a lot: rank correlation {found.neighbours:z.2f}, where the "
-        f"maps of different faces have {found.strangers:z.2f}. Do not trust a map that jumps while the face is still.",
+        f"From one frame to the next, its heat map changes a lot: rank correlation {found.neighbours:z.2f}, against "
+        f"{found.strangers:z.2f} between the maps of different faces. Do not trust a map that jumps while the face is "
+        "still.",
     )
 
 
@@ -68,6 +69,6 @@ def _what_it_shows(found: Sequence[Stretch]) -> str:
     named = sorted(sorted(others, key=lambda other: -other.seconds)[:MOST_NAMED], key=lambda other: other.start)
     start = f"Mostly {main}" if seconds[main] > total / 2 else f"Most often {main}"
     if not named:
-        return f"{start}; nothing else lasts for {LASTS:.1f} s."
+        return f"{start}; nothing else lasts as long as {LASTS:.1f} s."
     times = listed([f"{other.emotion} from {other.start:.1f} to {other.end:.1f} s" for other in named])
     return f"{start}; {times}{', and more' * (len(others) > len(named))}."

@@ -62,10 +62,14 @@ def taken_upload(file: str) -> Iterator[Path]:
             file: without this check that file would be read, and then deleted.
     """
     folder = uploads_folder()
-    path = Path(file).resolve()
+    try:
+        path = Path(file).resolve()
+        is_there = path.is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        path, is_there = Path(), False
     if not path.is_relative_to(folder):
         raise gr.Error("That file was not uploaded to this page.", print_exception=False)
-    if not path.is_file():
+    if not is_there:
         raise gr.Error("The file has been deleted from the server already; please add it again.", print_exception=False)
     try:
         yield path

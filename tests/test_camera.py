@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from demo.camera_socket import CAMERA_ROUTES, MOST_BYTES, UNFORESEEN, Cameras, Limits, open_frame
+from demo.camera_socket import CAMERA_ROUTES, MOST_BYTES, MOST_TEXTS, UNFORESEEN, Cameras, Limits, open_frame
 from demo.camera_tab import render_camera
 from fer_models.explanations.overlays import scaled_attention, scaled_heatmap
 from fer_models.video.live import LiveAnalysis
@@ -120,6 +120,17 @@ def enlarged(content: bytes, side: int) -> bytes:
     return content[:place] + 2 * side.to_bytes(2) + content[place + 4 :]
 
 
+def test_a_flood_of_texts_ends_the_session(frame):
+    with client() as visitor, visitor.websocket_connect("/live?visit=1") as socket:
+        for _ in range(MOST_TEXTS):
+            socket.send_text('{"model": "attn_cnn"}')
+        assert ask(socket, frame)["faces"], "so many are fine"
+        for _ in range(MOST_TEXTS + 1):
+            socket.send_text('{"model": "attn_cnn"}')
+        end = end_of(socket)
+        assert (end.code, end.reason) == (1003, "More than 20 texts came without a picture.")
+
+
 @pytest.mark.parametrize(
     ("content", "code", "sentence"),
     [
@@ -130,11 +141,11 @@ def enlarged(content: bytes, side: int) -> bytes:
         (jpeg(Image.new("RGB", (641, 10))), 1009, "A frame may have 640 pixels per side and 300 kB."),
         (enlarged(jpeg(Image.new("RGB", (64, 64))), 9000), 1009, "A frame may have 640 pixels per side and 300 kB."),
         (bytes(MOST_BYTES + 1), 1009, "A frame may have 640 pixels per side and 300 kB."),
-        ("{", 1003, 'A text has to be {"model": NAME} with the name of a model here.'),
-        ('{"model": "resnet50"}', 1003, 'A text has to be {"model": NAME} with the name of a model here.'),
-        ('{"model": ["attn_cnn"]}', 1003, 'A text has to be {"model": NAME} with the name of a model here.'),
-        ('"attn_cnn"', 1003, 'A text has to be {"model": NAME} with the name of a model here.'),
-        ("[" * 100_000, 1003, 'A text has to be {"model": NAME} with the name of a model here.'),
+        ("{", 1003, 'A text has to be {"model": NAME} with the name of a model of this page.'),
+        ('{"model": "resnet50"}', 1003, 'A text has to be {"model": NAME} with the name of a model of this page.'),
+        ('{"model": ["attn_cnn"]}', 1003, 'A text has to be {"model": NAME} with the name of a model of this page.'),
+        ('"attn_cnn"', 1003, 'A text has to be {"model": NAME} with the name of a model of this page.'),
+        ("[" * 100_000, 1003, 'A text has to be {"model": NAME} with the name of a model of this page.'),
     ],
     ids=lambda value: repr(value)[:24],
 )

@@ -307,7 +307,7 @@ def track_of(answers: str, others: str = "", moments: list[int] | None = None) -
             "hhhhhhhhhhsshh",
             "Mostly happy; sad from 1.0 to 1.4 s. Both models agree 86 % of the time.",
         ),
-        ("hhhhhhs", "", "Mostly happy; nothing else lasts for 0.4 s. Both models agree 100 % of the time."),
+        ("hhhhhhs", "", "Mostly happy; nothing else lasts as long as 0.4 s. Both models agree 100 % of the time."),
         (
             "hhhhhssssnnnn",
             "",

@@ -170,7 +170,7 @@ def test_a_visitor_too_many_reads_a_sentence_and_can_try_again(page):
     [
         ("NotAllowedError", "The browser does not let this page use the camera; allow it beside the address"),
         ("NotFoundError", "No camera was found; connect one"),
-        ("NotReadableError", "Another program uses the camera; close that"),
+        ("NotReadableError", "Another program is using the camera; close it"),
         ("AbortError", "The camera could not be started; try again."),
     ],
 )

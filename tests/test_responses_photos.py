@@ -132,7 +132,9 @@ def test_an_unforeseen_error_is_a_sentence_and_the_file_is_deleted_all_the_same(
     assert list(uploads_folder().iterdir()) == [] and "internals" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["secret.png", "uploads/../secret.png", "uploads/one/../../secret.png", "."])
+@pytest.mark.parametrize(
+    "place", ["secret.png", "uploads/../secret.png", "uploads/one/../../secret.png", ".", "\0", 300 * "a"]
+)
 def test_a_path_that_was_not_uploaded_is_neither_read_nor_deleted(responses, tmp_path, place):
     stored(PORTRAIT)
     (tmp_path / "secret.png").write_bytes(PORTRAIT.read_bytes())

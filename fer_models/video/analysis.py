@@ -54,7 +54,7 @@ class Stretch:
 
     @property
     def seconds(self) -> float:
-        return self.end - self.start
+        return round(self.end - self.start, 6)  # 1.4 - 1.0 is 0.4
 
 
 def analyse_clip(
